@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all, and content digests that are not computed twice."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+CACHE = Path(os.environ.get("COTSIEVE_CACHE", ".cotsieve"))
+"""Where digests of large files are remembered; safe to delete."""
+
+
+@contextlib.contextmanager
+def appearing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text so that the file appears whole or not at all."""
+    with appearing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def content_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, remembered by path, size and modification time."""
+    path = Path(path).resolve()
+    stat = path.stat()
+    stamp = [str(path), stat.st_size, stat.st_mtime_ns]
+    note = CACHE / "digests" / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(note.read_text())
+        if known["stamp"] == stamp:
+            return known["sha256"]
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):  # a read-only cache costs time, nothing else
+        remember(note, {"stamp": stamp, "sha256": sha256})
+    return sha256
+
+
+def remember(note: Path, value: object) -> None:
+    """Write a small JSON note into the cache; concurrent writers cannot tear it."""
+    note.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=note.parent)
+    with os.fdopen(handle, "w") as file:
+        json.dump(value, file)
+    os.replace(temporary, note)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
