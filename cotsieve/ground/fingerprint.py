@@ -31,7 +31,9 @@ def reached_files(script: str | Path, root: str | Path) -> dict[str, str]:
             continue
         source = _parsed(path, path.stat().st_mtime_ns)
         found[name] = source.digest
-        queue += [file for file in map(functools.partial(_module_file, root), source.imports) if file]
+        queue += [
+            file for file in map(functools.partial(_module_file, root), source.imports) if file
+        ]
         for word in source.words:
             data = path.parent / word
             if data.is_file():
@@ -53,11 +55,13 @@ class _Source:
         self.words = tuple(
             node.value
             for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _file_name(node.value)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and _file_name(node.value)
         )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _parsed(path: Path, _modified: int) -> _Source:
     return _Source(path)
 

@@ -1,4 +1,4 @@
-"""Parquet tables: schema enforced, provenance stamped, damage detected, written whole or not at all."""
+"""Parquet tables: schema enforced, provenance stamped, damage detected, written whole."""
 
 import hashlib
 import json
