@@ -24,20 +24,25 @@ GROUP_SIZES = range(2, 13)
 # estimate is then right more often, so long problems are not all out of reach without thoughts.
 FINAL_SHARE_CHANCE = {2: 0.15, 3: 0.3, 4: 0.45, 5: 0.6, 6: 0.6}
 
-GIRLS = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+GIRLS = _words(
     "Anna Bella Chloe Dina Emma Fiona Grace Hana Ivy Julia "
     "Kira Lena Maria Nora Olga Paula Rosa Sara Tina Wendy"
-).split()
-BOYS = (
+)
+BOYS = _words(
     "Adam Ben Carl David Eric Frank George Hugo Ivan Jack "
     "Kevin Liam Mark Noah Oscar Peter Ryan Sam Tom Victor"
-).split()
-ITEMS = (
+)
+ITEMS = _words(
     "apples balls beads books buttons candles cards coins cookies crayons "
     "eggs flowers lemons marbles muffins pencils shells stamps stickers stones toys"
-).split()
-CONTAINERS = "bags baskets boxes crates jars trays".split()
-GIVERS = "aunt uncle mother father neighbor teacher".split()
+)
+CONTAINERS = _words("bags baskets boxes crates jars trays")
+GIVERS = _words("aunt uncle mother father neighbor teacher")
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ RUNNING_ITEMS = {
     "/": (
         "{He} splits the {items} into {n} equal piles and keeps only one pile.",
         "Then only one out of every {n} {items} is left.",
-        "{He} divides them evenly between {n} shelves and sells all but one shelf.",
+        "{He} puts them evenly on {n} shelves and sells all but one shelf.",
     ),
 }
 RUNNING_MONEY = {
@@ -145,7 +150,7 @@ RUNNING_MONEY = {
     "/": (
         "{He} splits the money into {n} equal parts and keeps only one part.",
         "Then only one out of every {n} dollars is left.",
-        "{He} divides the money evenly between {n} jars and spends all but one jar.",
+        "{He} puts the money evenly into {n} jars and spends all but one jar.",
     ),
 }
 RUNNING_GROUP = {
@@ -167,13 +172,13 @@ RUNNING_GROUP = {
     "/": (
         "They split the {items} into {n} equal piles and keep only one pile.",
         "Then only one out of every {n} {items} is left.",
-        "They divide them evenly between {n} shelves and sell all but one shelf.",
+        "They put them evenly on {n} shelves and sell all but one shelf.",
     ),
 }
+EACH_FRIEND = "How many {items} does each friend get?"
 FINAL_SHARE = {
     "items": (
-        "{He} shares the {items} equally among {n} friends. "
-        "How many {items} does each friend get?",
+        "{He} shares the {items} equally among {n} friends. How many {items} does each friend get?",
         "In the end {he} puts the {items} into {n} equal rows. How many {items} are in each row?",
         "{He} packs all the {items} evenly into {n} bags. How many {items} are in one bag?",
     ),
@@ -183,8 +188,7 @@ FINAL_SHARE = {
         "In the end {he} puts the money into {n} equal piles. How many dollars are in each pile?",
     ),
     "group": (
-        "They share all the {items} equally among {n} friends. "
-        "How many {items} does each friend get?",
+        f"They share all the {{items}} equally among {{n}} friends. {EACH_FRIEND}",
         "In the end they put the {items} into {n} equal rows. How many {items} are in each row?",
         "They pack all the {items} evenly into {n} bags. How many {items} are in one bag?",
     ),
@@ -209,13 +213,13 @@ FINAL_QUESTION = {
 INVENTORY_START = (
     "{name} has {n} {items}.",
     "{name} starts the day with {n} {items}.",
-    "There are {n} {items} on the table of {name}.",
+    "{name} brings {n} {items} to school.",
     "{name} collected {n} {items}.",
 )
 CONTAINER_START = (
     "{name} has {m} {boxes} with {n} {items} in each.",
     "{name} fills {m} {boxes} with {n} {items} each.",
-    "There are {m} {boxes} in the room of {name} and each of them holds {n} {items}.",
+    "{name} finds {m} {boxes} that hold {n} {items} each.",
     "{name} buys {m} {boxes} of {items}, and every one contains {n} {items}.",
 )
 WAGE_START = (
@@ -288,6 +292,14 @@ class Story:
         return self.steps[-1].result
 
 
+def _draw_share(rng: random.Random, amount: int) -> int:
+    """Draw an exact divisor for a final share, large ones more often."""
+    exact = [divisor for divisor in DIVISORS if amount % divisor == 0]
+    if not exact:
+        raise OutOfBounds
+    return rng.choices(exact, [divisor**2 for divisor in exact])[0]
+
+
 def _draw_operand(rng: random.Random, operator: str, amount: int) -> int:
     if operator == "*":
         return rng.choice(MULTIPLIERS)
@@ -308,16 +320,17 @@ def _continue_story(
     scaled = False  # whether the step before multiplied or divided the running amount
     while len(story.steps) < count:
         last = len(story.steps) == count - 1
-        if last and ends_with_share:
+        sharing = last and ends_with_share
+        if sharing:
             operator = "/"
         else:
             # A scaling step just before the final share would put two of them side by side.
             before_share = ends_with_share and len(story.steps) == count - 2
             operator = rng.choice("+-" if scaled or before_share else "++--*/")
-        operand = _draw_operand(rng, operator, amount)
+        operand = _draw_share(rng, amount) if sharing else _draw_operand(rng, operator, amount)
         amount = story.compute(amount, operator, operand)
         scaled = operator in "*/"
-        if last and ends_with_share:
+        if sharing:
             story.say(FINAL_SHARE[kind], n=operand)
             return
         story.say(phrases[operator], n=operand)

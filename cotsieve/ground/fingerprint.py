@@ -14,20 +14,20 @@ from pathlib import Path
 PACKAGE = "cotsieve"
 
 
-def code_fingerprint(script: str | Path, root: str | Path) -> str:
-    """32 hex digits over `script` and every package module it reaches below `root`."""
-    return combined(reached_files(script, root))
+def reached_files(
+    script: str | Path, root: str | Path, without: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Relative path → digest of every file the script's results depend on, in path order.
 
-
-def reached_files(script: str | Path, root: str | Path) -> dict[str, str]:
-    """Relative path → digest of every file the script's results depend on, in path order."""
+    Files whose relative path starts with one of `without` are neither counted nor followed.
+    """
     root = Path(root).resolve()
     found: dict[str, str] = {}
     queue = [(root / script).resolve()]
     while queue:
         path = queue.pop()
         name = path.relative_to(root).as_posix()
-        if name in found:
+        if name in found or name.startswith(without):
             continue
         source = _parsed(path, path.stat().st_mtime_ns)
         found[name] = source.digest

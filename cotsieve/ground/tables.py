@@ -31,7 +31,13 @@ def write(
     stamp = json.dumps(provenance or {}, sort_keys=True, ensure_ascii=False).encode()
     table = table.replace_schema_metadata({PROVENANCE: stamp, CONTENT: _content(table, stamp)})
     with appearing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            write_page_checksum=True,
+            use_compliant_nested_type=False,  # a list keeps the name of its items, so its digest
+        )
 
 
 def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:

@@ -1,0 +1,34 @@
+# Everything is set up by the first target that needs it; only Python >= 3.11 and make are assumed.
+PYTHON ?= python3
+CORES ?= 2
+STUDY ?= config/config.yaml
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
+
+.PHONY: run plan test lint format export clean
+
+run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
+	@$(SNAKEMAKE)
+
+plan: .venv/ready  ## show what would be run
+	@$(SNAKEMAKE) --dry-run
+
+test: .venv/ready  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready  ## check style and workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: .venv/ready  ## put everything into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+.venv/ready: requirements.lock
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python >= 3.11 is needed"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@

@@ -1,0 +1,292 @@
+"""The dataset card: what a row is, what it means and does not, how it was made, how often."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.necessity import Rates, rates
+from cotsieve.findings.strata import StratumCount
+from cotsieve.findings.summary import side_by_side
+from cotsieve.rollouts.schema import BASELINE
+
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+_SHOWN_IDS = 5
+_MOST_REASONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """All that a card tells; plain values, so that the same facts give the same text."""
+
+    title: str
+    model: str
+    sweep: str
+    condition: str
+    """The ablation that decides `needs_cot`."""
+    rows: Sequence[Mapping]
+    """NECESSITY rows: every problem that was tested."""
+    drawn: Sequence[Mapping]
+    """Rows of the dataset."""
+    strata: Sequence[StratumCount]
+    controls: Sequence[Control]
+    failures: Sequence[Failure]
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    """Model revision, file hashes, prompt style, condition, decoding, versions, ... as plain
+    values."""
+    license: str = "other"
+    """An identifier of the Hugging Face hub."""
+    language: str = "en"
+
+
+def card(facts: CardFacts) -> str:
+    """The text of the dataset's README.md; no dates, so equal facts give equal bytes."""
+    sections = [
+        _header(facts),
+        f"# {facts.title}",
+        _opening(facts),
+        "## What a row is\n\n" + _ROW,
+        "## What `needs_cot` means\n\n" + _meaning(facts),
+        "## Counts by stratum\n\n" + _counts(facts),
+        "## Rates\n\n" + _rates(facts),
+        "## Other conditions on the same problems\n\n" + _controls(facts),
+        "## Failed rollouts\n\n" + _failures(facts.failures),
+        "## How it was made\n\n" + _provenance(facts.provenance),
+        "## Licence\n\n" + _licence(facts),
+        "## How to load it\n\n" + _LOADING,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+_ROW = """\
+One math word problem. `data/` holds every row under one schema:
+
+| column | meaning |
+|---|---|
+| `is_existing` | the problem was known before and is kept; such rows have no source, solution or \
+predictions |
+| `problem_id`, `source`, `row` | where the problem comes from; `row` counts from 0 in its source |
+| `question`, `solution`, `answer` | the problem, its written solution, its reference answer as \
+text |
+| `steps`, `stratum` | calculations in the solution, and the group they put the problem in |
+| `baseline_prediction`, `baseline_correct` | the model's answer as text, and whether it is right |
+| `ablated_prediction`, `ablated_correct` | the same under the ablation |
+| `needs_cot` | right at baseline, not right under the ablation |
+| `model`, `sweep`, `condition` | which run and which ablation; empty for existing rows |
+
+`dataset.json` holds the same rows with the keys of the published expansion study \
+(GusSand/CoT_Exploration), for tools written for that file; answers are JSON numbers there."""
+
+_LOADING = """\
+```python
+from datasets import load_dataset
+
+problems = load_dataset("path/to/this/folder", split="train")
+```"""
+
+
+def _header(facts: CardFacts) -> str:
+    count = len(facts.drawn)
+    size = next((name for most, name in _SIZES if count < most), "n>10M")
+    header = {
+        "pretty_name": facts.title,
+        "license": facts.license,
+        "language": [facts.language],
+        "tags": ["math", "chain-of-thought", "interpretability", "latent-reasoning"],
+        "size_categories": [size],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+            }
+        ],
+    }
+    return f"---\n{_yaml(header)}---"
+
+
+def _opening(facts: CardFacts) -> str:
+    existing = sum(row["is_existing"] for row in facts.drawn)
+    text = (
+        f"{len(facts.drawn):,} math problems. {len(facts.drawn) - existing:,} of them were drawn "
+        f"from {len(facts.rows):,} problems tested here: {_code(facts.model)} answers them "
+        "correctly, and no longer does when its chain of thought is ablated "
+        f"({_code(facts.condition)})."
+    )
+    if existing:
+        text += (
+            f" {existing:,} were known before and are kept (`is_existing`): their outcome was "
+            "taken from a file and not measured again."
+        )
+    return text
+
+
+def _meaning(facts: CardFacts) -> str:
+    return (
+        f"`needs_cot` says: **this perturbation breaks a correct answer.** The model was right "
+        f"without intervention ({_code(BASELINE)}) and not right, or without any answer, under "
+        f"{_code(facts.condition)} in sweep {_code(facts.sweep)}.\n\n"
+        "It does not say that the problem cannot be solved without a chain of thought: not by "
+        "this model under another perturbation, and not by another model. A perturbation also "
+        "does harm that has nothing to do with the thoughts it removes, and it leaves some traces "
+        "of them in place. Read it together with the other conditions below: a control that "
+        "breaks as many answers takes the meaning out of the ablation."
+    )
+
+
+def _counts(facts: CardFacts) -> str:
+    header = [
+        "stratum",
+        "problems",
+        "baseline right",
+        "ablated right",
+        "needs CoT",
+        "existing",
+        "target",
+        "drawn",
+        "missing",
+    ]
+    lines = []
+    for found, count in side_by_side(rates(facts.rows, "stratum"), facts.strata):
+        tested = [found.problems, *_right(found)] if found else [0] * 4
+        target = None if count is None else count.target
+        kept = [count.existing, target, count.drawn, count.missing] if count else [0, None, 0, 0]
+        lines.append([found.group if found else count.stratum, *map(_number, [*tested, *kept])])
+    return _table(header, lines) + "\n\n" + _shortages(facts.strata)
+
+
+def _right(found: Rates) -> list[int]:
+    return [found.baseline_correct.count, found.ablated_correct.count, found.needs_cot.count]
+
+
+def _shortages(strata: Sequence[StratumCount]) -> str:
+    short = [count for count in strata if count.missing]
+    lines = [
+        f"- {_cell(count.stratum)}: {count.drawn:,} of {count.target:,}, all there are: "
+        f"{count.existing:,} existing and {count.new:,} new."
+        for count in short
+    ]
+    if lines:
+        return "\n".join(["Strata that fall short of their target:", "", *lines])
+    if any(count.target is not None for count in strata):
+        return "Every stratum reaches its target."
+    return "No stratum has a target."
+
+
+def _rates(facts: CardFacts) -> str:
+    header = ["problems", "graded", "baseline right", "ablated right", "needs CoT"]
+    header.append("needs CoT, of baseline right")
+    parts = ["Shares with Wilson's 95 % intervals. Failed problems are in no share."]
+    for by in ("stratum", "source"):
+        groups = [*rates(facts.rows, by), *rates(facts.rows)]
+        lines = [
+            [_cell(group.group), _number(group.problems), _number(group.needs_cot.total)]
+            + [str(share) for share in group[3:]]
+            for group in groups
+        ]
+        parts.append(_table([by, *header], lines))
+    trained = sorted({row["source"] for row in facts.rows if "train" in row["source"].lower()})
+    if trained:
+        names = ", ".join(map(_code, trained))
+        parts.append(
+            f"**Training data.** {names} may have been seen in training: the published CODI "
+            "models were trained on an augmentation of the GSM8K train split. Such problems are "
+            "right at baseline more often, so more of them are found to need a chain of thought. "
+            "Compare rates within a source, not across sources."
+        )
+    return "\n\n".join(parts)
+
+
+def _controls(facts: CardFacts) -> str:
+    if not facts.controls:
+        return "The sweep has no other conditions."
+    marks = {BASELINE: " (no intervention)", facts.condition: " (decides `needs_cot`)"}
+    lines = [
+        [
+            _code(control.condition) + marks.get(control.condition, ""),
+            str(control.correct),
+            str(control.broken),
+            str(control.broken_of_needed),
+        ]
+        for control in facts.controls
+    ]
+    header = ["condition", "right", "broken, of baseline right", "broken, of needs CoT"]
+    others = {control.condition for control in facts.controls} - {BASELINE, facts.condition}
+    text = (
+        f"Conditions of sweep {_code(facts.sweep)} on the {facts.controls[0].correct.total:,} "
+        'problems that failed under none of them. "Broken" means not right any more.\n\n'
+    )
+    text += _table(header, lines)
+    if not others:
+        text += "\n\nNo control was run: the ablation's effect has nothing to be compared with."
+    return text
+
+
+def _failures(failures: Sequence[Failure]) -> str:
+    if not failures:
+        return "None."
+    groups: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        groups.setdefault((failure.condition, failure.error), []).append(failure.problem_id)
+    lines = [
+        [_code(condition), _cell(error), _number(len(ids)), _cell(_some(ids))]
+        for (condition, error), ids in list(groups.items())[:_MOST_REASONS]
+    ]
+    text = f"{len(failures):,} rollouts failed. They count as neither right nor wrong.\n\n"
+    text += _table(["condition", "reason", "rollouts", "problems"], lines)
+    if len(groups) > _MOST_REASONS:
+        text += f"\n\nAnd {len(groups) - _MOST_REASONS:,} more reasons."
+    return text
+
+
+def _provenance(provenance: Mapping[str, object]) -> str:
+    if not provenance:
+        return "Nothing was recorded."
+    plain = json.loads(json.dumps(provenance))  # YAML would mark repeated and refuse tuple values
+    return f"```yaml\n{_yaml(plain)}```"
+
+
+def _licence(facts: CardFacts) -> str:
+    text = (
+        "Questions and solutions stay under the licences of their sources. GSM8K is MIT-licensed; "
+        "check the terms of every other source before you publish this folder."
+    )
+    if any(row["is_existing"] for row in facts.drawn):
+        text += (
+            " Rows with `is_existing` come from a file of earlier results, which may have terms "
+            "of its own."
+        )
+    return text
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    marks = ["---", *["--:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, marks, *lines])
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_SHOWN_IDS]) + (", ..." if len(ids) > _SHOWN_IDS else "")
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _cell(text: str) -> str:
+    """Text on one line that ends no table cell and opens no HTML tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

@@ -1,0 +1,87 @@
+"""From verdicts to the dataset folder: who is kept, who is drawn, and what the card says of it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from cotsieve.findings.card import CardFacts, card
+from cotsieve.findings.controls import controls, failures
+from cotsieve.findings.dataset import new_rows, write_dataset
+from cotsieve.findings.existing import read_existing
+from cotsieve.findings.merge import MERGED
+from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.strata import Draw, draw_original, draw_seeded
+from cotsieve.findings.summary import summary
+from cotsieve.ground import tables
+from cotsieve.ground.faults import BadInput, Finding
+from cotsieve.ground.files import write_text
+
+log = logging.getLogger(__name__)
+DRAWS = {"seeded": draw_seeded, "original": draw_original}
+
+
+def draw_dataset(
+    *,
+    study: str,
+    model: str,
+    necessity: str,
+    merged: str,
+    exclusions: str,
+    existing: str | None,
+    variant: str | None,
+    card_file: str,
+    summary_file: str,
+    sweep: str,
+    condition: str,
+    targets: dict[str, int],
+    method: str,
+    seed: int,
+    on_shortage: str,
+) -> None:
+    """Write the dataset folder around `card_file`, and the summary.
+
+    Raises BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
+    """
+    rows = tables.read(necessity, NECESSITY).to_pylist()
+    kept = read_existing(existing, variant) if existing else []
+    found = DRAWS[method](kept, new_rows(rows, kept, model, sweep, condition), targets, seed)
+    table = tables.read(merged, MERGED)
+    origin = tables.provenance(necessity)
+    excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
+    facts = CardFacts(
+        title=f"{study}: problems that {model} solves through its chain of thought",
+        model=model,
+        sweep=sweep,
+        condition=condition,
+        rows=rows,
+        drawn=found.rows,
+        strata=found.strata,
+        controls=controls(table, rows, sweep),
+        failures=failures(table, sweep),
+        provenance={**origin, **excluded, "draw": _rule(targets, method, seed)},
+    )
+    folder = Path(card_file).parent
+    write_dataset(folder, found.rows, card(facts), origin)
+    write_text(summary_file, summary(rows, found.strata, str(folder)))
+    _report_shortage(found, on_shortage)
+
+
+def _rule(targets: dict[str, int], method: str, seed: int) -> dict[str, Any]:
+    return {"targets": dict(targets), "method": method, "seed": seed}
+
+
+def _report_shortage(found: Draw, on_shortage: str) -> None:
+    short = [
+        Finding(
+            f"draw.targets.{count.stratum}",
+            f"{count.drawn} of {count.target} problems drawn",
+            "Test more problems, lower the target, or set draw.on_shortage to warn.",
+        )
+        for count in found.strata
+        if count.missing
+    ]
+    if short and on_shortage == "fail":
+        raise BadInput(short)
+    for finding in short:
+        log.warning("%s", finding)

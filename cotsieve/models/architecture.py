@@ -1,0 +1,241 @@
+"""What a base model's configuration says about its shape; no weights are read here."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotsieve.ground.faults import BadInput, Finding, bad
+
+if TYPE_CHECKING:
+    import torch
+
+ADDED_TOKENS = 3
+"""CODI appends three rows to the vocabulary: pad, begin of thought, end of thought."""
+
+ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
+    "relu": "relu",
+}
+"""Name in a configuration → the name used here; `gelu_new` is the tanh approximation."""
+
+STATIC_ROTATIONS = ("default", "linear", "llama3", "yarn")
+"""Rotary kinds whose frequencies do not depend on the length of the text."""
+
+MEND_BASE = "Point `base` at an unmodified LLaMA, Qwen2 or GPT-2 model folder."
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a causal language model with CODI's three added tokens."""
+
+    family: str
+    """"llama", "qwen2" or "gpt2"."""
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocabulary: int
+    """Rows of the embedding as run: the base vocabulary and CODI's three tokens."""
+    base_vocabulary: int
+    norm_eps: float
+    max_positions: int
+    activation: str
+    """"silu", "gelu" (exact), "gelu_new" (tanh approximation) or "relu"."""
+    tied: bool
+    """The output layer is the embedding."""
+    attention_bias: bool = False
+    """LLaMA only: biases on query, key, value and output; the other families fix this."""
+    mlp_bias: bool = False
+    """LLaMA only: biases on gate, up and down."""
+
+
+def read_architecture(base: Path) -> Architecture:
+    """The architecture that `config.json` in the folder `base` describes.
+
+    Raises BadInput listing every missing, malformed or unsupported setting.
+    """
+    path = Path(base) / "config.json"
+    config = _read_config(path)
+    family = config.get("model_type")
+    if family not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        raise bad(f"{path}: model_type", f"{family!r} is not one of {known}", MEND_BASE)
+    settings = _Settings(path, config)
+    architecture = _READERS[family](settings)
+    settings.check(architecture)
+    return architecture
+
+
+def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
+    """Rotary frequencies in radians per position, float32 (head_dim / 2,), and the factor on
+    cosine and sine, both as the transformers library initialises them for this base model.
+
+    Raises BadInput when the model has no rotary positions, or frequencies that change with length.
+    """
+    from transformers import AutoConfig
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+    path = Path(base) / "config.json"
+    if _read_config(path).get("model_type") not in ("llama", "qwen2"):
+        raise bad(f"{path}: model_type", "this family has no rotary positions", MEND_BASE)
+    try:
+        # The library reads both layouts: `rope_theta` beside `rope_scaling`, and the newer
+        # `rope_parameters` that holds both. The class serves Qwen2 too: same formula.
+        rotary = LlamaRotaryEmbedding(AutoConfig.from_pretrained(base, local_files_only=True))
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        what = f"its rotary settings cannot be used ({error})"
+        raise bad(path, what, MEND_BASE) from error
+    if rotary.rope_type not in STATIC_ROTATIONS:
+        what = f"rotary kind {rotary.rope_type!r} changes with the length of the text"
+        raise bad(path, what, f"Use a base model with one of {', '.join(STATIC_ROTATIONS)}.")
+    return rotary.inv_freq.detach().float().cpu(), float(rotary.attention_scaling)
+
+
+def _read_config(path: Path) -> dict[str, object]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise bad(path, what, "Point `base` at a model folder with a config.json.") from None
+    except ValueError as error:
+        raise bad(path, f"is not JSON ({error})", "Download the base model again.") from None
+    if not isinstance(config, dict):
+        raise bad(path, "is not a JSON object", "Download the base model again.")
+    return config
+
+
+class _Settings:
+    """The keys of one configuration, and what is wrong with them."""
+
+    def __init__(self, path: Path, config: Mapping[str, object]):
+        self.path = path
+        self.config = config
+        self.findings: list[Finding] = []
+
+    def fault(self, key: str, what: str) -> None:
+        self.findings.append(Finding(f"{self.path}: {key}", what, MEND_BASE))
+
+    def size(self, *keys: str, default: int | None = None) -> int:
+        """A positive whole number under the first of `keys` that is set."""
+        value = next((self.config[k] for k in keys if self.config.get(k) is not None), default)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        what = "is missing" if value is None else f"{value!r} is not a positive whole number"
+        self.fault(keys[0], what)
+        return 1
+
+    def epsilon(self, key: str) -> float:
+        value = self.config.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
+            return float(value)
+        self.fault(key, "is missing" if value is None else f"{value!r} is not a small number")
+        return 0.0
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.config.get(key, default)
+        if not isinstance(value, bool):
+            self.fault(key, f"{value!r} is neither true nor false")
+        return bool(value)
+
+    def activation(self, key: str, default: str) -> str:
+        name = self.config.get(key) or default
+        if name not in ACTIVATIONS:
+            self.fault(key, f"activation {name!r} is not one of {', '.join(ACTIVATIONS)}")
+        return ACTIVATIONS.get(str(name), default)
+
+    def refuse(self, key: str, ordinary: bool) -> None:
+        """Fault an option that would change the computation in a way this code does not follow."""
+        if self.flag(key, ordinary) != ordinary:
+            self.fault(key, f"{not ordinary} is not supported")
+
+    def check(self, architecture: Architecture) -> None:
+        """Raise every finding at once, with those that need several numbers together."""
+        if not self.findings and architecture.heads % architecture.kv_heads:
+            what = f"{architecture.kv_heads} does not divide {architecture.heads} query heads"
+            self.fault("num_key_value_heads", what)
+        if not self.findings and architecture.family != "gpt2" and architecture.head_dim % 2:
+            self.fault("head_dim", f"{architecture.head_dim} is odd, rotary positions need pairs")
+        if self.findings:
+            raise BadInput(self.findings)
+
+    def head_dim(self, hidden: int, heads: int) -> int:
+        if self.config.get("head_dim") is None and hidden % heads and not self.findings:
+            self.fault("hidden_size", f"{hidden} is not a multiple of {heads} attention heads")
+        return self.size("head_dim", default=max(hidden // heads, 1))
+
+
+def _llama_like(family: str, settings: _Settings) -> Architecture:
+    hidden = settings.size("hidden_size")
+    heads = settings.size("num_attention_heads")
+    vocabulary = settings.size("vocab_size")
+    return Architecture(
+        family=family,
+        layers=settings.size("num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=settings.size("num_key_value_heads", default=heads),
+        head_dim=settings.head_dim(hidden, heads),
+        intermediate=settings.size("intermediate_size"),
+        vocabulary=vocabulary + ADDED_TOKENS,
+        base_vocabulary=vocabulary,
+        norm_eps=settings.epsilon("rms_norm_eps"),
+        max_positions=settings.size("max_position_embeddings"),
+        activation=settings.activation("hidden_act", "silu"),
+        tied=settings.flag("tie_word_embeddings", False),
+        attention_bias=family == "llama" and settings.flag("attention_bias", False),
+        mlp_bias=family == "llama" and settings.flag("mlp_bias", False),
+    )
+
+
+def _llama(settings: _Settings) -> Architecture:
+    return _llama_like("llama", settings)
+
+
+def _qwen2(settings: _Settings) -> Architecture:
+    settings.refuse("use_sliding_window", False)
+    return _llama_like("qwen2", settings)
+
+
+def _gpt2(settings: _Settings) -> Architecture:
+    for key, ordinary in (
+        ("scale_attn_weights", True),
+        ("scale_attn_by_inverse_layer_idx", False),
+        ("reorder_and_upcast_attn", False),
+        ("add_cross_attention", False),
+    ):
+        settings.refuse(key, ordinary)
+    hidden = settings.size("n_embd", "hidden_size")
+    heads = settings.size("n_head", "num_attention_heads")
+    if hidden % heads and not settings.findings:
+        settings.fault("n_embd", f"{hidden} is not a multiple of {heads} attention heads")
+    vocabulary = settings.size("vocab_size")
+    return Architecture(
+        family="gpt2",
+        layers=settings.size("n_layer", "num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=hidden // heads,
+        intermediate=settings.size("n_inner", default=4 * hidden),
+        vocabulary=vocabulary + ADDED_TOKENS,
+        base_vocabulary=vocabulary,
+        norm_eps=settings.epsilon("layer_norm_epsilon"),
+        max_positions=settings.size("n_positions", "max_position_embeddings", "n_ctx"),
+        activation=settings.activation("activation_function", "gelu_new"),
+        tied=settings.flag("tie_word_embeddings", True),
+    )
+
+
+_READERS: dict[object, Callable[[_Settings], Architecture]] = {
+    "llama": _llama,
+    "qwen2": _qwen2,
+    "gpt2": _gpt2,
+}

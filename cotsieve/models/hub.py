@@ -1,0 +1,100 @@
+"""Find model files on this machine, or fetch them from the Hugging Face hub."""
+
+from pathlib import Path
+
+from cotsieve.ground.faults import BadInput, bad
+
+BASE_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "tokenization_*.py",
+)
+"""Architecture and tokenizer; a base model's weights are never read."""
+
+CHECKPOINT_FILES = (
+    ("model.safetensors",),
+    ("model.safetensors.index.json", "model-*.safetensors"),
+    ("pytorch_model.bin",),
+    ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+)
+"""Layouts in order of preference; only the first that a repository has is fetched."""
+
+
+def resolve(spec: str, revision: str | None, kind: str) -> Path:
+    """The local folder or file of a model named by path or by hub repository id.
+
+    An existing path is used as it is; anything else is fetched (`revision`: branch, tag or commit;
+    None is the main branch) into the hub's cache, from where it is served when the hub is out of
+    reach. `kind` is "base" (architecture and tokenizer) or "checkpoint" (weights).
+    Raises BadInput when there is neither.
+    """
+    local = Path(spec).expanduser()
+    if local.exists():
+        return local
+    if spec.startswith((".", "/", "~")) or spec.count("/") > 1 or not spec.strip():
+        raise bad(spec, "there is no such folder", "Correct the path, or give a hub id owner/name.")
+    if kind == "base":
+        return _snapshot(spec, revision, list(BASE_FILES), "config.json")
+    if kind == "checkpoint":
+        return _checkpoint(spec, revision)
+    raise ValueError(f"kind is {kind!r}, not 'base' or 'checkpoint'")
+
+
+def _checkpoint(spec: str, revision: str | None) -> Path:
+    for patterns in CHECKPOINT_FILES:
+        folder = _fetch(spec, revision, list(patterns))
+        if (folder / patterns[0]).is_file():
+            return folder
+        revision = folder.name  # the commit: later layouts come from the same one
+    heads = ", ".join(patterns[0] for patterns in CHECKPOINT_FILES)
+    raise bad(spec, f"this hub repository has none of {heads}", "Name a repository with weights.")
+
+
+def _snapshot(spec: str, revision: str | None, patterns: list[str], needed: str) -> Path:
+    folder = _fetch(spec, revision, patterns)
+    if not (folder / needed).is_file():
+        raise bad(spec, f"this hub repository has no {needed}", "Name a model repository.")
+    return folder
+
+
+def _fetch(spec: str, revision: str | None, patterns: list[str]) -> Path:
+    """The snapshot folder with the files that match; falls back to the cache when offline."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        # Out of reach, the library itself looks into its cache before it gives up.
+        return Path(snapshot_download(spec, revision=revision, allow_patterns=patterns))
+    except (errors.HTTPError, errors.EntryNotFoundError, ValueError, OSError) as error:
+        raise _explained(spec, revision, error) from error
+
+
+def _explained(spec: str, revision: str | None, error: Exception) -> BadInput:
+    from huggingface_hub import errors
+
+    where = spec if revision is None else f"{spec} at revision {revision}"
+    local = "or give the path of a local folder."
+    # Failing to find it in the cache is the consequence; why the hub did not give it is the cause.
+    causes = [error, error.__cause__]
+    if any(isinstance(cause, errors.GatedRepoError) for cause in causes):
+        mend = f"Ask for access on its page and log in with `hf auth login`, {local}"
+        return bad(where, "this hub repository is gated", mend)
+    if any(isinstance(cause, errors.RepositoryNotFoundError) for cause in causes):
+        what = "there is no such local folder, and no such public hub repository"
+        mend = f"Check the spelling, log in with `hf auth login` if it is private, {local}"
+        return bad(where, what, mend)
+    if any(isinstance(cause, errors.RevisionNotFoundError) for cause in causes):
+        mend = "Name a branch, tag or commit of it."
+        return bad(where, "the hub repository has no such revision", mend)
+    if isinstance(error, errors.HFValidationError):
+        what = "there is no such local folder, and it is no hub repository id"
+        return bad(where, what, f"Write it as owner/name, {local}")
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    what = f"there is no such local folder, and the hub could not be reached ({reason})"
+    return bad(where, what, f"Check the spelling and the connection, {local}")

@@ -1,0 +1,106 @@
+"""What a single cell of a row may hold; a fault says what is wrong and how to mend it."""
+
+import re
+from decimal import Decimal
+
+from cotsieve.answers.exact import exact
+from cotsieve.answers.published import original_reference
+
+LONGEST_QUESTION = 100_000
+"""Characters; longer ones are a mistake in the file, and no model could read them."""
+MOST_STEPS = 2**31 - 1
+
+_MARKER = re.compile(r"#{4,}+\s*+([^\n]*)")
+_MARKED_NUMBER = re.compile(r"#{4,}+\s*+-?\d+(?:,\d{3})*(?:\.\d+)?(?P<rest>[^\n]*)")
+
+
+class RowFault(ValueError):
+    """Why one row cannot be used, and what its owner can do about it."""
+
+    def __init__(self, what: str, mend: str):
+        self.what, self.mend = what, mend
+        super().__init__(f"{what}. {mend}")
+
+
+def question_text(value: object) -> str:
+    """A question, unchanged; RowFault when it is missing, blank, too long or not storable."""
+    text = _storable("question", value)
+    if not text.strip():
+        raise RowFault("the question is empty", "Write the question or remove the row.")
+    if len(text) > LONGEST_QUESTION:
+        what = f"the question has {len(text):,} characters"
+        raise RowFault(what, f"At most {LONGEST_QUESTION:,} are accepted: shorten or remove it.")
+    return text
+
+
+def solution_text(value: object) -> str | None:
+    """A worked solution, unchanged, or None; RowFault when it is not storable text."""
+    return None if value is None else _storable("solution", value)
+
+
+def answer_text(value: object) -> str:
+    """A reference answer in canonical form; RowFault unless it is one finite number."""
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        answer = exact(str(value))
+    else:
+        answer = exact(value) if isinstance(value, str) else None
+    if answer is None:
+        raise RowFault(
+            f"the answer {shown(value)} is not a number",
+            "Write one finite number, such as 1234, -5, 3.5 or 3/4.",
+        )
+    return answer
+
+
+def marked_answer(solution: str | None) -> str:
+    """The reference answer behind the #### of a solution, in canonical form.
+
+    RowFault when there is no #### or no number behind it, and when the study's pattern would read
+    only a part of the numbers that stand there ("12,34" as 12, "1/2" as 1).
+    """
+    marker = _MARKER.search(solution or "")
+    if not marker:
+        raise RowFault("missing ####", 'End the solution with "#### <number>", or map an answer.')
+    number = _MARKED_NUMBER.match(solution, marker.start())
+    answer = original_reference(solution) if number else None
+    if answer is None or re.search(r"\d", number["rest"]):
+        what = f"not one number behind ####, but {shown(marker[1])}"
+        raise RowFault(what, "Write one number there, such as 1234 or 1,234.5, or map an answer.")
+    return answer
+
+
+def steps_number(value: object) -> int:
+    """A number of reasoning steps; RowFault unless it is a whole number from 0."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, float) and value.is_integer():
+        whole, value = True, int(value)
+    if not whole or not 0 <= value <= MOST_STEPS:
+        raise RowFault(f"the steps are {shown(value)}", "Write a whole number from 0.")
+    return value
+
+
+def identity_text(value: object) -> str:
+    """A problem's own id as text; RowFault unless it is a whole number or plain text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = _storable("id", value)
+    if not text.strip() or not text.isprintable():
+        raise RowFault(f"the id {shown(value)} is empty or not printable", "Write a plain id.")
+    return text
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value for a message, shortened."""
+    text = repr(value[: most * 2] if isinstance(value, str) else value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _storable(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise RowFault(f"the {name} is {shown(value)}, not text", f"Write the {name} as text.")
+    if "\0" in value:
+        raise RowFault(f"the {name} holds a NUL character", "Remove it.")
+    if re.search("[\ud800-\udfff]", value):
+        what = f"the {name} holds half of a surrogate pair"
+        raise RowFault(what, "Write the character itself, or both halves.")
+    return value

@@ -1,0 +1,154 @@
+"""Read a file of rows strictly: what is not plainly a list of objects is refused by place."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.problems.strict_json import Decoded, decode_array, decode_lines, not_utf8
+
+MOST_FINDINGS = 20
+"""How many findings one message spells out; the rest are counted."""
+
+_KINDS = "Use .json (an array of objects), .jsonl (one per line), .json.gz, .jsonl.gz or .parquet."
+
+
+def read_records(path: Path) -> list[dict]:
+    """The rows of a .json (array), .jsonl or .parquet file, the JSON kinds also with .gz.
+
+    The name decides the kind. Raises BadInput with every bad row: invalid UTF-8 or JSON, NaN and
+    infinities in JSON, repeated keys, rows that are not objects, damaged or empty files.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    findings: list[Finding] = []
+    if kind == "parquet":
+        rows = _parquet_rows(path, findings)
+    elif kind == "jsonl":
+        data = _content(path)
+        rows = _object_rows(path, decode_lines(data) if data.strip() else (), findings)
+    else:
+        rows = _object_rows(path, decode_array(_array_text(path)), findings)
+    refuse(findings)
+    if not rows:
+        raise bad(path, "the file holds no rows", "Check that it was written completely.")
+    return rows
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, unzipped when its name ends in .gz; BadInput names the bad line."""
+    data = _content(Path(path))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise bad(f"{path} line {line}", *not_utf8(error)) from None
+
+
+def place(path: Path, row: int) -> str:
+    """How messages name a row: counted from 0 as in problem ids, and by line in JSON lines."""
+    line = f" (line {row + 1})" if _kind(Path(path)) == "jsonl" else ""
+    return f"{path} row {row}{line}"
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Raise BadInput when there are findings: the first 20 in full, the others as a count."""
+    findings = list(findings)
+    if not findings:
+        return
+    rest = len(findings) - MOST_FINDINGS
+    if rest > 0:
+        where = findings[0].where.partition(" row ")[0]
+        more = Finding(where, f"and {rest} more", "Mend those above to see the rest.")
+        findings = [*findings[:MOST_FINDINGS], more]
+    raise BadInput(findings)
+
+
+def _kind(path: Path) -> str:
+    name = path.name.lower()
+    for kind in ("parquet", "jsonl", "json"):
+        if name.endswith(f".{kind}") or (kind != "parquet" and name.endswith(f".{kind}.gz")):
+            return kind
+    raise bad(path, "its name does not say what kind of file it is", _KINDS)
+
+
+def _content(path: Path) -> bytes:
+    zipped = path.name.lower().endswith(".gz")
+    try:
+        data = path.read_bytes()
+        if data.startswith(b"\x1f\x8b") and not zipped:
+            raise bad(path, "it is gzip data", "Add .gz to its name, or unzip it.")
+        data = gzip.decompress(data) if zipped else data
+    except FileNotFoundError:
+        raise bad(path, "there is no such file", "Correct the path.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise bad(path, f"damaged or cut gzip data ({error})", "Fetch it again.") from None
+    except OSError as error:
+        raise bad(path, f"cannot be read ({error.strerror})", "Correct the path.") from None
+    if not data:
+        raise bad(path, "the file is empty", "Check that it was written completely.")
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise bad(path, "it starts with a byte-order mark", "Save it as UTF-8 without one.")
+    return data
+
+
+def _array_text(path: Path) -> str:
+    text = read_text(path)
+    if text.lstrip().startswith("{"):
+        what = "an object stands where an array of objects is expected"
+        mend = "Write [ {...}, ... ]; if there is one object per line, name the file .jsonl."
+        raise bad(path, what, mend)
+    return text
+
+
+def _object_rows(path: Path, decoded: Iterable[Decoded], findings: list[Finding]) -> list[dict]:
+    rows = []
+    for row, value, notes in decoded:
+        if not notes and not isinstance(value, dict):
+            what = f"the row is {_shown(json.dumps(value))}, not an object"
+            notes.append((what, 'Write {"column": value, ...}.'))
+        findings += [Finding(place(path, row), *note) for note in notes]
+        rows.append(value)
+    return rows
+
+
+def _parquet_rows(path: Path, findings: list[Finding]) -> list[dict]:
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except FileNotFoundError:
+        raise bad(path, "there is no such file", "Correct the path.") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        what = f"damaged, cut or not Parquet ({_shown(str(error))})"
+        raise bad(path, what, "Fetch it again.") from None
+    names = table.column_names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise bad(path, f"repeated column {', '.join(map(repr, twice))}", "Keep one of each.")
+    columns = [_column(path, name, table.column(name), findings) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _column(path: Path, name: str, column: pa.ChunkedArray, findings: list[Finding]) -> list:
+    """A column as Python values; cells that cannot be converted are found and named."""
+    try:
+        return column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError):
+        values = []
+    for row, cell in enumerate(column):
+        try:
+            values.append(cell.as_py())
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            what = f"column {name!r} cannot be read ({_shown(str(error))})"
+            findings.append(Finding(place(path, row), what, "Write it as UTF-8 text or a number."))
+            values.append(None)
+    return values
+
+
+def _shown(text: str, most: int = 100) -> str:
+    first = (text.splitlines() or [""])[0]
+    return first if len(first) <= most else f"{first[: most - 1]}…"

@@ -1,0 +1,232 @@
+"""Run the problems of a shard under every condition of a sweep; the work of a generation job."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.ground.seeds import digest
+from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.decoding import Completion, Finished
+from cotsieve.rollouts.edits import Reference
+from cotsieve.rollouts.interventions import Intervention, from_definition
+from cotsieve.rollouts.latent import LatentEngine, Work
+from cotsieve.rollouts.latent_model import LatentModel
+
+NEAR_TIE = 1e-3
+"""Rows whose best two logits come closer than this are run again alone: two batches may disagree
+on them in the last bits of float32, and results must not depend on the batch."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a row besides its problem: plain values, as the rule passes them."""
+
+    conditions: Mapping[str, dict[str, Any] | None]
+    """Name → definition, the baseline (None) first."""
+    identity: Mapping[str, Any]
+    """Model with the digests of its files, decoding, code, library versions."""
+    reference: str
+    """Digest of the reference problems."""
+
+    def row_key(self, problem: Problem, condition: str) -> str:
+        """Digest of everything that determines a row: equal keys, equal rows."""
+        definition = self.conditions[condition]
+        parts: list[Any] = [self.identity, definition, problem.question]
+        if definition and definition["operation"] in ("mean", "resample"):
+            parts.append(self.reference)
+        if definition and definition["operation"] in ("noise", "resample", "patch"):
+            parts.append(problem.problem_id)
+        return digest(*parts)
+
+
+def generate(
+    model: LatentModel,
+    recipe: Recipe,
+    problems: Sequence[Problem],
+    reference: Sequence[Problem] = (),
+) -> Iterator[list[Row]]:
+    """Yield rows of the rollouts table as they are finished, every problem × condition once.
+
+    Problems that cannot be run give rows that say why.
+    """
+    encoded = dict(zip(problems, _encoded(model, problems), strict=True))
+    faults = {problem: _fault(model, problem, tokens) for problem, tokens in encoded.items()}
+    yield [
+        _row(recipe, problem, condition, encoded[problem], failure(why))
+        for problem, why in faults.items()
+        if why
+        for condition in recipe.conditions
+    ]
+    usable = [problem for problem in problems if not faults[problem]]
+    if not usable:
+        return
+    work = _work(model, recipe, usable, [encoded[problem] for problem in usable], reference)
+    names = list(recipe.conditions)
+    for finished in _settled(model.engine, work):
+        yield [
+            _row(
+                recipe,
+                usable[index],
+                names[condition],
+                work.questions[index],
+                completion,
+                model.text(completion.token_ids),
+            )
+            for (index, condition), completion in finished
+        ]
+
+
+def failure(why: str) -> Completion:
+    """The outcome of a row that was not run."""
+    return Completion((), "failed", float("nan"), why)
+
+
+def _encoded(model: LatentModel, problems: Sequence[Problem]) -> list[list[int]]:
+    return model.encode([problem.question for problem in problems])
+
+
+def _fault(model: LatentModel, problem: Problem, tokens: list[int]) -> str | None:
+    return problem.error or model.too_long(tokens)
+
+
+def _work(
+    model: LatentModel,
+    recipe: Recipe,
+    problems: Sequence[Problem],
+    questions: list[list[int]],
+    reference: Sequence[Problem],
+) -> Work:
+    interventions = _interventions(model, recipe)
+    return Work(
+        questions,
+        [problem.problem_id for problem in problems],
+        interventions,
+        _reference(model, interventions, reference),
+        _given(model, interventions, problems),
+    )
+
+
+def _interventions(model: LatentModel, recipe: Recipe) -> list[Intervention | None]:
+    shape = model.architecture
+    return [
+        definition
+        and from_definition(
+            definition,
+            layers=shape.layers,
+            family=shape.family,
+            thoughts=model.engine.style.thoughts,
+        )
+        for definition in recipe.conditions.values()
+    ]
+
+
+def _reference(
+    model: LatentModel, interventions: list[Intervention | None], problems: Sequence[Problem]
+) -> Reference | None:
+    sites = {what.source for what in interventions if what and what.needs_reference}
+    if not sites:
+        return None
+    tokens = _encoded(model, problems)
+    usable = [pair for pair in zip(problems, tokens, strict=True) if not _fault(model, *pair)]
+    if len(usable) < 2:
+        raise bad(
+            "reference", f"only {len(usable)} usable reference problems", "Give at least two."
+        )
+    activations = model.engine.activations([tokens for _, tokens in usable], sites)
+    return Reference([problem.problem_id for problem, _ in usable], activations)
+
+
+def _given(
+    model: LatentModel, interventions: list[Intervention | None], problems: Sequence[Problem]
+) -> dict[int, torch.Tensor]:
+    """Activations from files, one tensor (T, H) per problem id."""
+    given = {}
+    for index, what in enumerate(interventions):
+        if what is None or what.operation != "patch" or what.activations == "self":
+            continue
+        stored = load_file(what.activations)
+        shape = (model.engine.style.thoughts, model.architecture.hidden)
+        wrong = [
+            problem.problem_id
+            for problem in problems
+            if problem.problem_id not in stored or stored[problem.problem_id].shape != shape
+        ]
+        if wrong:
+            raise BadInput(
+                Finding(
+                    what.activations,
+                    f"{len(wrong)} problems have no activations of shape {shape}, first {wrong[0]}",
+                    "Give one tensor (thoughts, hidden) per problem id.",
+                )
+            )
+        values = torch.stack([stored[problem.problem_id] for problem in problems])
+        given[index] = values.to(model.engine.decoder.device)
+    return given
+
+
+def _settled(engine: LatentEngine, work: Work) -> Iterator[list[Finished]]:
+    """The rows of a run, those near a tie only after they were run again alone."""
+    near: list[tuple[int, int]] = []
+    for finished in engine.run(work):
+        close = [key for key, completion in finished if completion.margin < NEAR_TIE]
+        near += close
+        yield [row for row in finished if row[0] not in close]
+    for index, condition in sorted(near):
+        yield [((index, condition), _alone(engine, work, index, condition))]
+
+
+def _alone(engine: LatentEngine, work: Work, index: int, condition: int) -> Completion:
+    """One row of the work by itself, with only the baseline beside it: the same every time."""
+    conditions = [0, condition] if condition else [0]
+    single = Work(
+        [work.questions[index]],
+        [work.problem_ids[index]],
+        [work.conditions[i] for i in conditions],
+        work.reference,
+        {1: work.given[condition][index : index + 1]} if condition in work.given else {},
+    )
+    wanted = (0, len(conditions) - 1)
+    rows = {key: completion for finished in engine.run(single) for key, completion in finished}
+    return rows[wanted]
+
+
+def _row(
+    recipe: Recipe,
+    problem: Problem,
+    condition: str,
+    question: list[int],
+    completion: Completion,
+    text: str | None = None,
+) -> Row:
+    failed = completion.finish_reason == "failed"
+    return {
+        "problem_id": problem.problem_id,
+        "condition": condition,
+        "sample": 0,
+        "token_ids": None if failed else list(completion.token_ids),
+        "text": None if failed else text,
+        "finish_reason": completion.finish_reason,
+        "error": completion.error,
+        "prompt_tokens": len(question),
+        "margin": None if failed else completion.margin,
+        "imported_prediction": None,
+        "row_key": recipe.row_key(problem, condition),
+    }
+
+
+def in_order(rows: Sequence[Row], problems: Sequence[Problem], recipe: Recipe) -> list[Row]:
+    """Rows by problem, then condition.
+
+    Raises RuntimeError unless every problem × condition is there exactly once.
+    """
+    found = {(row["problem_id"], row["condition"]): row for row in rows}
+    wanted = [(p.problem_id, condition) for p in problems for condition in recipe.conditions]
+    if len(found) != len(rows) or set(found) != set(wanted):
+        raise RuntimeError("the engine lost or doubled a row; please report this")
+    return [found[key] for key in wanted]

@@ -1,0 +1,119 @@
+"""A latent chain-of-thought model ready to run, from the plain definition a study gives of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cotsieve.ground.faults import bad
+from cotsieve.models.architecture import Architecture, inverse_frequencies
+from cotsieve.models.codi_checkpoint import load_codi
+from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
+from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.decoding import Greedy
+from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
+
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class LatentModel:
+    """An engine with its tokenizer."""
+
+    engine: LatentEngine
+    architecture: Architecture
+    tokenizer: Any
+
+    def encode(self, questions: list[str]) -> list[list[int]]:
+        """Token ids of questions, prepared as the model's prompt style wants them."""
+        return encode_questions(self.tokenizer, [self._cleaned(text) for text in questions])
+
+    def text(self, token_ids: tuple[int, ...]) -> str:
+        return decode(self.tokenizer, token_ids)
+
+    def too_long(self, question: list[int]) -> str | None:
+        """Why a question does not fit the model, or None."""
+        style, engine = self.engine.style, self.engine
+        needed = len(style.prompt(question)) + style.thoughts + len(style.after_thoughts)
+        needed += engine.greedy.max_new_tokens
+        limit = self.architecture.max_positions
+        if needed <= limit:
+            return None
+        return (
+            f"too long: {len(question)} question tokens, {needed} with thoughts and answer, "
+            f"the model has {limit} positions"
+        )
+
+    def _cleaned(self, question: str) -> str:
+        question = question.strip()
+        if self.engine.style.prompt_style == "codi-eval":
+            return question.replace("  ", " ")  # once, as the published evaluation does
+        return question
+
+
+def load_latent_model(
+    definition: Mapping[str, Any],
+    files: Mapping[str, str],
+    max_new_tokens: int,
+    *,
+    device: str,
+    batch_rows: int,
+) -> LatentModel:
+    """Load the model a study defines (keys of `models.<name>` in its file).
+
+    `files` says where its `checkpoint` and `base` lie on this machine, `device` is a torch device
+    or `auto`. Raises BadInput for files that cannot be used.
+    """
+    base, checkpoint = Path(files["base"]), Path(files["checkpoint"])
+    tokenizer = load_tokenizer(base)
+    lora = definition["lora"]
+    loaded = load_codi(
+        Path(checkpoint), Path(base), lora["rank"], lora["alpha"], tokenizer=tokenizer
+    )
+    precision = definition["precision"]
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    where = chosen_device(device)
+    rotary = loaded.architecture.family != "gpt2"
+    frequencies, scaling = inverse_frequencies(base) if rotary else (torch.empty(0), 1.0)
+    decoder = Decoder(
+        loaded.architecture,
+        loaded.weights,
+        frequencies,
+        scaling,
+        device=where,
+        dtype=DTYPES[precision],
+    )
+    style = LatentStyle(
+        definition["prompt_style"],
+        definition["thoughts"],
+        loaded.bot_id,
+        loaded.eot_id,
+        None if definition["remove_eos"] else tokenizer.eos_token_id,
+    )
+    # Published evaluations compare all logits but the last: end-of-thought is never written.
+    greedy = Greedy(max_new_tokens, stop_ids(base, tokenizer), loaded.architecture.vocabulary - 1)
+    engine = LatentEngine(
+        decoder, Projection(loaded.projection, where), style, greedy, batch_rows=batch_rows
+    )
+    return LatentModel(engine, loaded.architecture, tokenizer)
+
+
+def chosen_device(device: str) -> torch.device:
+    """The device a study names; `auto` is a GPU where there is one. Raises BadInput."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise bad(
+            "engine.device", f"'{device}' cannot be used ({reason})", "Use auto, cpu or cuda."
+        ) from None
+    return torch.device(device)

@@ -1,0 +1,96 @@
+"""What a model, an environment and a script are, as plain values that change when they change."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cotsieve.ground.faults import bad
+from cotsieve.ground.files import content_digest
+from cotsieve.ground.fingerprint import combined, reached_files
+from cotsieve.study.places import located
+from cotsieve.study.settings import Model, plain
+
+PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
+"""Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
+the job checks that digest, so editing this code cannot make the job's result stale."""
+
+GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
+
+BASE_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+)
+"""Files of a base model's folder that decide what a run does; its weights are never read."""
+
+
+def code_identity(script: str, root: Path, *, pinned: bool = False) -> dict[str, str]:
+    """Relative path → digest of the code a workflow script reaches.
+
+    `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
+    """
+    without = PINNED_ROOMS if pinned else ()
+    return reached_files(f"workflow/scripts/{script}.py", root, without)
+
+
+def code_digest(script: str, root: Path, *, pinned: bool = False) -> str:
+    """One digest for `code_identity`."""
+    return combined(code_identity(script, root, pinned=pinned))
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Library → installed version, without importing it."""
+    return {name: version(name) for name in names}
+
+
+def model_identity(model: Model) -> dict[str, Any]:
+    """The definition of a model with what its files hold.
+
+    Local files count by content, hub files by repository and revision; where they lie does not
+    count. Raises BadInput when a local folder has no files of the kind.
+    """
+    definition = plain(model)
+    definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
+    definition["base"] = _content(model.base, model.base_revision, _base_files)
+    return definition
+
+
+def is_local(spec: str) -> bool:
+    """Whether a model is named by path; anything else is a repository on a hub."""
+    return located(spec).exists()
+
+
+def _content(spec: str, revision: str | None, files) -> dict[str, str]:
+    if not is_local(spec):
+        return {"repository": spec, "revision": revision or "main"}
+    path = located(spec)
+    return {file.name: content_digest(file) for file in files(path)}
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """Every weight file: an unused one may cost a rerun, a missed one a wrong result."""
+    if path.is_file():
+        return [path]
+    found = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix in (".safetensors", ".bin") or file.name.endswith(".index.json")
+    )
+    if not found:
+        raise bad(
+            path,
+            "no model.safetensors, pytorch_model.bin or index of shards",
+            "Point `checkpoint` at the folder that holds the weights.",
+        )
+    return found
+
+
+def _base_files(path: Path) -> list[Path]:
+    found = [path / name for name in BASE_FILES if (path / name).is_file()]
+    if not any(file.name == "config.json" for file in found):
+        raise bad(path, "no config.json", "Point `base` at the folder of the base model.")
+    return found

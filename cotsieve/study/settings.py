@@ -1,0 +1,371 @@
+"""What a study file may say: the typed, frozen meaning of `config/*.yaml`.
+
+Read by the Snakefile and by the code that re-reads a shard's problems; never by the engine, so a
+new key here cannot make a GPU result stale.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cotsieve.ground.faults import BadInput, Finding
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+"""A name that becomes part of a path: letters, digits and . _ + - only."""
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class HubFile(Part):
+    """A split of a dataset on the Hugging Face hub, as Parquet, at a pinned commit."""
+
+    repo: str
+    config: str = "default"
+    split: str
+    revision: Revision
+    rows: Count
+    """Rows of the split, so that the plan is known before anything is fetched."""
+
+
+class Columns(Part):
+    """The user's own column names."""
+
+    question: str | None = None
+    solution: str | None = None
+    answer: str | None = None
+    id: str | None = None
+    steps: str | None = None
+
+
+class Source(Part):
+    """Where problems come from."""
+
+    path: str | None = None
+    hub: HubFile | None = None
+    format: Literal["gsm8k", "pairs", "cot_all", "columns"] = "gsm8k"
+    columns: Columns = Columns()
+    variant: Literal["clean", "corrupted"] = "clean"
+    bad_rows: Literal["stop", "record"] = "stop"
+    """A row that cannot be used stops the study, or is recorded as failed with its reason."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Source":
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give either path or hub")
+        if self.format == "columns" and not self.columns.question:
+            raise ValueError("format columns needs columns.question")
+        return self
+
+
+class Exclusion(Part):
+    """Problems to leave out, by question text or by id."""
+
+    path: str
+    format: Literal["gsm8k", "pairs", "cot_all", "columns", "text"] = "gsm8k"
+    by: Literal["question", "id"] = "question"
+    columns: Columns = Columns()
+    variant: Literal["clean", "corrupted"] = "clean"
+
+
+class Select(Part):
+    """Which rows of the sources are candidates."""
+
+    limit: Count | None = None
+    """Candidates over all sources, in order, after exclusion."""
+    exclude: list[Exclusion] = []
+
+
+class Existing(Part):
+    """Problems already known to need their chain of thought; always kept."""
+
+    path: str
+    variant: Literal["clean", "corrupted"] = "clean"
+
+
+class Lora(Part):
+    rank: Count | None = None
+    """Checked against the file when given."""
+    alpha: float
+
+
+class Model(Part):
+    """A latent chain-of-thought checkpoint and the way it is run."""
+
+    family: Literal["codi"] = "codi"
+    checkpoint: str
+    """Folder or file with the weights, or a hub repository."""
+    revision: Revision | None = None
+    base: str
+    """Folder with config and tokenizer of the base model, or a hub repository."""
+    base_revision: Revision | None = None
+    lora: Lora
+    thoughts: Count = 6
+    prompt_style: Literal["codi-eval", "seed"] = "codi-eval"
+    remove_eos: bool = True
+    """False: the model was trained with an end-of-sequence token before and after its thoughts."""
+    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+
+
+class ImportedModel(Part):
+    """Finished rollouts of the published script, imported instead of computed."""
+
+    family: Literal["imported"]
+    results: str
+    """Its checkpoint file, gsm8k_expansion_checkpoint.json format."""
+    ablation: Name
+    """The condition its ablated predictions stand for."""
+
+
+class FirstThoughts(Part):
+    first: Count
+
+
+class Condition(Part):
+    """An intervention; what it does is said here, never by its name."""
+
+    operation: Literal["zero", "mean", "noise", "resample", "patch"]
+    layer: Literal["early", "middle", "late"] | int | float
+    component: Literal["resid_pre", "resid_post"] = "resid_post"
+    thoughts: Literal["all"] | FirstThoughts | list[int] = "all"
+    rest: Literal["free", "frozen"] = "free"
+    scope: Literal["latent", "seed"] = "latent"
+    read: Literal["same", "input"] = "same"
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    units: Literal["relative", "absolute"] = "relative"
+    seed: int = 0
+    activations: str = "self"
+
+
+class Grid(Part):
+    """Conditions for every combination of these; named operation-layer-thoughts."""
+
+    operation: list[Literal["zero", "mean", "noise", "resample"]]
+    layer: list[Literal["early", "middle", "late"] | int | float]
+    thoughts: list[Literal["all"] | FirstThoughts | list[int]]
+    component: Literal["resid_pre", "resid_post"] = "resid_post"
+    rest: Literal["free", "frozen"] = "free"
+    scope: Literal["latent", "seed"] = "latent"
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    seed: int = 0
+
+
+class Reference(Part):
+    """Problems whose activations give means and donors: the first rows of a source."""
+
+    source: Name | None = None
+    """Default: the first source."""
+    problems: Annotated[int, Field(ge=2)] = 64
+
+
+class Sweep(Part):
+    """Conditions that run together; the baseline is always among them."""
+
+    conditions: dict[Name, Condition] = {}
+    grid: Grid | None = None
+    models: list[Name] | None = None
+    """Default: every model."""
+    reference: Reference = Reference()
+
+    def all_conditions(self) -> dict[str, dict[str, Any]]:
+        """Name → plain definition, in order, without the baseline."""
+        named = {name: plain(condition) for name, condition in self.conditions.items()}
+        return named | (_expanded(self.grid) if self.grid else {})
+
+
+class Decoding(Part):
+    max_new_tokens: Count = 256
+
+
+class Grading(Part):
+    grader: Literal["numbers", "original", "codi"] = "numbers"
+    tolerance: Annotated[float, Field(ge=0)] = 0.01
+
+
+class Sieve(Part):
+    """Which ablation decides that a problem needs its chain of thought."""
+
+    sweep: Name
+    ablation: Name
+
+
+class Draw(Part):
+    """How the dataset is drawn from the problems that passed."""
+
+    targets: dict[str, Annotated[int, Field(ge=0)]]
+    method: Literal["seeded", "original"] = "seeded"
+    """`original` replays the published procedure and its global random state."""
+    seed: int = 42
+    on_shortage: Literal["warn", "fail"] = "warn"
+
+
+class Engine(Part):
+    """How much is done at once; nothing here changes a result."""
+
+    batch_rows: Count = 64
+    """Problems × conditions in one batch."""
+    shard_size: Count = 250
+    """Rows of a source in one job."""
+    device: str = "auto"
+
+
+class Study(Part):
+    """One study: everything that decides its results."""
+
+    study: Name
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    select: Select = Select()
+    existing: Existing | None = None
+    models: Annotated[
+        dict[Name, Annotated[Model | ImportedModel, Field(discriminator="family")]],
+        Field(min_length=1),
+    ]
+    decoding: Decoding = Decoding()
+    sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
+    sieve: Sieve
+    grading: Grading = Grading()
+    draw: Draw
+    engine: Engine = Engine()
+
+    def findings(self) -> list[Finding]:
+        """What is wrong across keys."""
+        return [*self._wrong_names(), *self._wrong_conditions()]
+
+    def _wrong_names(self):
+        sweep = self.sweeps.get(self.sieve.sweep)
+        if sweep is None:
+            yield _unknown("sieve.sweep", self.sieve.sweep, self.sweeps)
+        elif self.sieve.ablation not in sweep.all_conditions():
+            yield _unknown("sieve.ablation", self.sieve.ablation, sweep.all_conditions())
+        for name, sweep in self.sweeps.items():
+            for model in sweep.models or []:
+                if model not in self.models:
+                    yield _unknown(f"sweeps.{name}.models", model, self.models)
+            source = sweep.reference.source
+            if source is not None and source not in self.sources:
+                yield _unknown(f"sweeps.{name}.reference.source", source, self.sources)
+
+    def _wrong_conditions(self):
+        for name, sweep in self.sweeps.items():
+            conditions = sweep.all_conditions()
+            if not conditions:
+                yield Finding(f"sweeps.{name}", "has no conditions", "Add conditions or a grid.")
+            if "baseline" in conditions:
+                yield Finding(
+                    f"sweeps.{name}.conditions.baseline",
+                    "the baseline is always there and cannot be redefined",
+                    "Give this condition another name.",
+                )
+            for condition, definition in conditions.items():
+                yield from self._wrong_condition(
+                    f"sweeps.{name}.conditions.{condition}", definition
+                )
+
+    def _wrong_condition(self, where: str, definition: dict[str, Any]):
+        """Positions no model has; layers are checked where the model's depth is known."""
+        thoughts = min(
+            (model.thoughts for model in self.models.values() if isinstance(model, Model)),
+            default=None,
+        )
+        chosen = definition["thoughts"]
+        if thoughts is None or chosen == "all":
+            return
+        last = chosen["first"] - 1 if isinstance(chosen, dict) else max(chosen, default=-1)
+        first = 0 if isinstance(chosen, dict) else min(chosen, default=-1)
+        if first < 0 or last >= thoughts:
+            yield Finding(
+                f"{where}.thoughts",
+                f"{chosen} names a thought that does not exist",
+                f"The model has thoughts 0 to {thoughts - 1}.",
+            )
+
+
+def read_study(config: dict[str, Any], origin: str = "config") -> Study:
+    """Check a study given as plain values.
+
+    Raises BadInput with every wrong key at once: its path, the value found, and the mend.
+    """
+    config = {key: value for key, value in config.items() if not key.startswith("_")}
+    models = config.get("models")
+    if isinstance(models, dict):  # `codi` may be left out
+        models = {
+            name: {"family": "codi", **model} if isinstance(model, dict) else model
+            for name, model in models.items()
+        }
+        config = config | {"models": models}
+    try:
+        study = Study.model_validate(config)
+    except ValidationError as error:
+        raise BadInput([_finding(origin, item) for item in error.errors()]) from None
+    findings = study.findings()
+    if findings:
+        raise BadInput(
+            [finding._replace(where=f"{origin}: {finding.where}") for finding in findings]
+        )
+    return study
+
+
+def plain(part: Part) -> dict[str, Any]:
+    """Plain values in a fixed order, as rules pass them on."""
+    return part.model_dump(mode="json")
+
+
+def _expanded(grid: Grid) -> dict[str, dict[str, Any]]:
+    shared = {"component": grid.component, "rest": grid.rest, "scope": grid.scope}
+    shared |= {"scale": grid.scale, "seed": grid.seed}
+    return {
+        f"{operation}-{layer}-{_thoughts_name(thoughts)}": plain(
+            Condition(operation=operation, layer=layer, thoughts=thoughts, **shared)
+        )
+        for operation in grid.operation
+        for layer in grid.layer
+        for thoughts in grid.thoughts
+    }
+
+
+def _thoughts_name(thoughts: str | FirstThoughts | list[int]) -> str:
+    if isinstance(thoughts, FirstThoughts):
+        return f"first{thoughts.first}"
+    return thoughts if isinstance(thoughts, str) else "at" + "+".join(map(str, thoughts))
+
+
+def _unknown(where: str, name: str, known) -> Finding:
+    return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
+
+
+def _finding(origin: str, item: dict[str, Any]) -> Finding:
+    path = ".".join(str(step) for step in item["loc"] if step not in ("codi", "imported"))
+    found = item.get("input")
+    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {found!r})"
+    if item["type"] == "extra_forbidden":
+        return Finding(f"{origin}: {path}", f"unknown key{shown}", _nearest(item["loc"]))
+    if item["type"] == "missing":
+        return Finding(f"{origin}: {path}", "is missing", "Add it; config/README.md says how.")
+    return Finding(f"{origin}: {path}", f"{item['msg']}{shown}", _mend(item))
+
+
+def _mend(item: dict[str, Any]) -> str:
+    if item["type"] == "string_pattern_mismatch" and "0-9a-f" in item["ctx"]["pattern"]:
+        return "Give the full 40-digit commit, so that the result can be repeated."
+    if item["type"] == "string_pattern_mismatch":
+        return "Names become paths: use letters, digits and . _ + - only."
+    return "Correct the value; config/README.md lists what each key takes."
+
+
+def _nearest(location: tuple) -> str:
+    known = {key for part in _parts() for key in part.model_fields}
+    close = difflib.get_close_matches(str(location[-1]), sorted(known), n=1)
+    return f"Did you mean '{close[0]}'?" if close else "Remove it; config/README.md lists the keys."
+
+
+def _parts() -> list[type[Part]]:
+    return Part.__subclasses__()
+
+
+def study_folder(study: Study) -> Path:
+    return Path("results") / study.study

@@ -1,0 +1,154 @@
+"""Models are found locally, fetched once, and served from the cache when the hub is away."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from huggingface_hub import constants
+
+from cotsieve.ground.faults import BadInput
+from cotsieve.models.hub import resolve
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+BIN = ["README.md", "config.json", "pytorch_model.bin", "tokenizer.json", "vocab.json"]
+REPOSITORIES = {
+    "owner/bin": BIN,
+    "owner/both": ["model.safetensors", *BIN],
+    "owner/sharded": ["model-00001-of-00001.safetensors", "model.safetensors.index.json", *BIN],
+    "owner/none": ["README.md", "adapter_model.safetensors"],
+}
+REFUSALS = {
+    "owner/missing": (401, "RepoNotFound"),
+    "owner/gated": (403, "GatedRepo"),
+    "owner/revised": (404, "RevisionNotFound"),
+    "owner/broken": (500, ""),
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub's protocol as fetching a snapshot needs."""
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/api/models").partition("?")[0]
+        repository = "/".join(path.split("/")[1:3])
+        if repository in REFUSALS:
+            status, code = REFUSALS[repository]
+            self.answer(b"{}", status, {"X-Error-Code": code})
+        elif "/revision/" in path:
+            self.answer(json.dumps({"id": repository, "sha": COMMIT}).encode())
+        elif "/tree/" in path:
+            files = [
+                {"type": "file", "path": name, "size": len(name), "oid": name}
+                for name in REPOSITORIES[repository]
+            ]
+            self.answer(json.dumps(files).encode())
+        else:  # a file's content is its name
+            name = path.rpartition("/")[2]
+            self.answer(name.encode(), headers={"ETag": f'"{name}"', "X-Repo-Commit": COMMIT})
+
+    do_HEAD = do_GET
+
+    def answer(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for key, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A hub on this machine, with an empty cache."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def test_an_existing_path_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "bin").mkdir(parents=True)
+    assert resolve("owner/bin", None, "checkpoint") == Path("owner/bin")
+    file = tmp_path / "weights.bin"
+    file.touch()
+    assert resolve(str(file), "main", "checkpoint") == file
+
+
+CHECKPOINTS = {
+    "owner/bin": {"pytorch_model.bin"},
+    "owner/both": {"model.safetensors"},
+    "owner/sharded": {"model-00001-of-00001.safetensors", "model.safetensors.index.json"},
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_only_the_preferred_weights_are_fetched_and_then_kept(name: str, hub, monkeypatch):
+    folder = resolve(name, None, "checkpoint")
+    assert {path.name for path in folder.iterdir()} == CHECKPOINTS[name]
+    go_offline(monkeypatch)
+    assert resolve(name, None, "checkpoint") == folder
+    assert resolve(name, COMMIT, "checkpoint") == folder
+
+
+def test_a_base_model_is_fetched_without_weights(hub, monkeypatch):
+    folder = resolve("owner/both", None, "base")
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "tokenizer.json",
+        "vocab.json",
+    }
+    go_offline(monkeypatch)
+    assert resolve("owner/both", None, "base") == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("owner/missing", ["no such local folder", "hub repository", "spelling", "hf auth login"]),
+        ("owner/gated", ["gated", "Ask for access", "hf auth login"]),
+        ("owner/revised", ["at revision v9", "no such revision", "branch, tag or commit"]),
+        ("owner/broken", ["could not be reached", "connection"]),
+        ("owner/none", ["none of model.safetensors", "with weights"]),
+        ("./models/codi", ["no such folder", "Correct the path"]),
+        ("results/models/codi", ["no such folder", "Correct the path"]),
+        ("owner/with space", ["no hub repository id", "owner/name"]),
+    ],
+)
+def test_what_cannot_be_had_is_explained(name: str, expected: list[str], hub):
+    with pytest.raises(BadInput) as caught:
+        resolve(name, "v9" if name == "owner/revised" else None, "checkpoint")
+    assert name in str(caught.value)
+    assert all(part in str(caught.value) for part in expected), str(caught.value)
+
+
+def test_offline_without_a_cached_copy(hub, monkeypatch):
+    go_offline(monkeypatch)
+    with pytest.raises(BadInput, match=r"owner/bin.*could not be reached.*local folder"):
+        resolve("owner/bin", None, "base")
+
+
+def test_a_hub_that_does_not_answer(hub, monkeypatch):
+    folder = resolve("owner/bin", None, "checkpoint")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert resolve("owner/bin", None, "checkpoint") == folder
+    with pytest.raises(BadInput, match=r"owner/both.*could not be reached.*connection"):
+        resolve("owner/both", None, "checkpoint")

@@ -1,0 +1,378 @@
+"""Every way a data file can be wrong is named with its place and its mend."""
+
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cotsieve.ground.faults import BadInput
+from cotsieve.problems.candidates import read_exclusion
+from cotsieve.problems.sources import read_source
+
+GOOD = {"question": "One and one?", "answer": "<<1+1=2>>\n#### 2", "id": "first"}
+MAPPED = {"format": "columns", "columns": {"question": "question", "answer": "answer"}}
+GSM8K = {"format": "gsm8k"}
+PAIRS = {"format": "pairs"}
+
+
+def _lines(*rows) -> bytes:
+    return "\n".join(json.dumps(row) for row in rows).encode()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, write_page_checksum=True, compression="none", use_dictionary=False)
+    return sink.getvalue()
+
+
+def _broken_page() -> bytes:
+    data = _parquet(pa.table({"question": ["One and one?"] * 9, "answer": ["#### 2"] * 9}))
+    return data.replace(b"One and one?", b"One and 0ne?")
+
+
+def _bad_text() -> bytes:
+    data = pa.py_buffer(b"good\xff\xfe")
+    offsets = pa.py_buffer(b"\0\0\0\0\4\0\0\0\6\0\0\0")
+    column = pa.StringArray.from_buffers(2, offsets, data)
+    return _parquet(pa.table({"question": column, "answer": ["#### 1", "#### 2"]}))
+
+
+def _answer(value: object) -> bytes:
+    return _lines({"question": "Fine?", "answer": 1}, {"question": "How many?", "answer": value})
+
+
+def _asked(question: object) -> bytes:
+    return _lines(GOOD, {**GOOD, "question": question})
+
+
+PAIR = {"pair_id": 5, "clean": {**GOOD, "answer": 2, "full_answer": "#### 2"}, "corrupted": {}}
+
+# name, content, definition, what the message must hold
+CASES = {
+    "empty file": ("a.jsonl", b"", GSM8K, ["a.jsonl", "is empty", "written completely"]),
+    "empty array": ("a.json", b"[]", GSM8K, ["a.json", "no rows", "written completely"]),
+    "unknown kind": ("a.csv", b"question", GSM8K, ["a.csv", "kind of file", ".jsonl"]),
+    "byte-order mark": ("a.jsonl", b"\xef\xbb\xbf{}", GSM8K, ["byte-order mark", "without one"]),
+    "line is not UTF-8": (
+        "a.jsonl",
+        _lines(GOOD) + b'\n{"question": "\xff"}',
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "byte 0xff is not UTF-8", "Save the file as UTF-8"],
+    ),
+    "array is not UTF-8": (
+        "a.json",
+        b'[\n{"question": "\xe9"}]',
+        GSM8K,
+        ["a.json line 2", "byte 0xe9 is not UTF-8", "Save the file as UTF-8"],
+    ),
+    "line is not JSON": (
+        "a.jsonl",
+        _lines(GOOD) + b"\n{'question'}",
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "invalid JSON", "one complete object"],
+    ),
+    "blank line": (
+        "a.jsonl",
+        _lines(GOOD) + b"\n\n" + _lines(GOOD),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "invalid JSON", "one complete object"],
+    ),
+    "array is cut": (
+        "a.json",
+        b'[{"question": "1?"},\n{"question": ',
+        GSM8K,
+        ["a.json row 1", "line 2", "invalid JSON", "one complete array"],
+    ),
+    "object for an array": (
+        "a.json",
+        json.dumps({"results": [GOOD]}).encode(),
+        GSM8K,
+        ["a.json", "an object stands where an array", "name the file .jsonl"],
+    ),
+    "row is a list": (
+        "a.jsonl",
+        _lines(GOOD, [1, 2]),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "[1, 2], not an object", 'Write {"column": value'],
+    ),
+    "NaN": (
+        "a.jsonl",
+        b'{"question": "q", "answer": NaN}',
+        MAPPED,
+        ["a.jsonl row 0 (line 1)", "NaN is not a JSON number", "finite number or null"],
+    ),
+    "infinity in an array": (
+        "a.json",
+        b'[{"question": "q", "answer": 1}, {"question": "q", "answer": -Infinity}]',
+        MAPPED,
+        ["a.json row 1", "-Infinity is not a JSON number", "finite number or null"],
+    ),
+    "number beyond floats": (
+        "a.jsonl",
+        b'{"question": "q", "answer": 1e999}',
+        MAPPED,
+        ["a.jsonl row 0", "1e999 is too large", "as text"],
+    ),
+    "endless integer": (
+        "a.jsonl",
+        b'{"question": "q", "answer": ' + b"9" * 5000 + b"}",
+        MAPPED,
+        ["a.jsonl row 0", "a number of 5000 characters", "at most 4300 digits"],
+    ),
+    "repeated key": (
+        "a.jsonl",
+        b'{"question": "q", "answer": 1, "answer": 2}',
+        MAPPED,
+        ["a.jsonl row 0", "repeated key 'answer'", "Keep one"],
+    ),
+    "nested too deeply": (
+        "a.jsonl",
+        b"[" * 200_000,
+        GSM8K,
+        ["a.jsonl row 0 (line 1)", "nested too deeply", "flat objects"],
+    ),
+    "cut gzip": (
+        "a.jsonl.gz",
+        gzip.compress(_lines(*[GOOD] * 50))[:-12],
+        GSM8K,
+        ["a.jsonl.gz", "damaged or cut gzip", "Fetch it again"],
+    ),
+    "gzip without its name": (
+        "a.jsonl",
+        gzip.compress(_lines(GOOD)),
+        GSM8K,
+        ["a.jsonl", "it is gzip data", "Add .gz"],
+    ),
+    "cut Parquet": (
+        "a.parquet",
+        _broken_page()[:-30],
+        GSM8K,
+        ["a.parquet", "damaged, cut or not Parquet", "Fetch it again"],
+    ),
+    "changed Parquet page": (
+        "a.parquet",
+        _broken_page(),
+        GSM8K,
+        ["a.parquet", "damaged, cut or not Parquet", "Fetch it again"],
+    ),
+    "Parquet text is not UTF-8": (
+        "a.parquet",
+        _bad_text(),
+        GSM8K,
+        ["a.parquet row 1", "column 'question' cannot be read", "UTF-8"],
+    ),
+    "unmapped column": (
+        "a.jsonl",
+        _lines({"problem": "1?", "answer": 1}),
+        MAPPED,
+        ["a.jsonl", "no row has a column 'question'", "Columns there: ['problem', 'answer']"],
+    ),
+    "row without a column": (
+        "a.jsonl",
+        _lines(GOOD, {"answer": "#### 1"}),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "it has no 'question'", "Add 'question'"],
+    ),
+    "question is a number": (
+        "a.jsonl",
+        _asked(5),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "the question is 5, not text", "as text"],
+    ),
+    "question is blank": (
+        "a.jsonl",
+        _asked(" \n\t"),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "the question is empty", "Write the question"],
+    ),
+    "question is too long": (
+        "a.jsonl",
+        _asked("x" * 100_001),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "100,001 characters", "At most 100,000"],
+    ),
+    "question with NUL": (
+        "a.jsonl",
+        _asked("a\0b"),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "NUL character", "Remove it"],
+    ),
+    "half a surrogate pair": (
+        "a.jsonl",
+        _asked("a\ud83d?"),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "half of a surrogate pair", "both halves"],
+    ),
+    "no marker": (
+        "a.jsonl",
+        _lines(GOOD, {**GOOD, "answer": "So 2."}),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "missing ####", "or map an answer"],
+    ),
+    "marker without a number": (
+        "a.jsonl",
+        _lines(GOOD, {**GOOD, "answer": "#### two"}),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "not one number behind ####, but 'two'", "Write one number"],
+    ),
+    "marker before half a number": (
+        "a.jsonl",
+        _lines(GOOD, {**GOOD, "answer": "#### 12,34"}),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "not one number behind ####, but '12,34'", "Write one number"],
+    ),
+    "answer is missing": (
+        "a.jsonl",
+        _answer(None),
+        MAPPED,
+        ["a.jsonl row 1 (line 2)", "the answer None is not a number", "one finite number"],
+    ),
+    "answer is a word": (
+        "a.jsonl",
+        _answer("Monday"),
+        MAPPED,
+        ["a.jsonl row 1 (line 2)", "the answer 'Monday' is not a number", "one finite number"],
+    ),
+    "answer is true": (
+        "a.jsonl",
+        _answer(True),
+        MAPPED,
+        ["a.jsonl row 1 (line 2)", "the answer True is not a number", "one finite number"],
+    ),
+    "answer is NaN in Parquet": (
+        "a.parquet",
+        _parquet(pa.table({"question": ["1?", "2?"], "answer": [1.0, float("nan")]})),
+        MAPPED,
+        ["a.parquet row 1", "the answer nan is not a number", "one finite number"],
+    ),
+    "steps are negative": (
+        "a.jsonl",
+        _lines({"question": "q", "answer": 1, "n": -1}),
+        {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
+        ["a.jsonl row 0 (line 1)", "the steps are -1", "whole number from 0"],
+    ),
+    "repeated id": (
+        "a.jsonl",
+        _lines(GOOD, {**GOOD, "id": "other"}, GOOD),
+        {**GSM8K, "id": "id"},
+        ["a.jsonl row 2 (line 3)", "its id 'first' is also that of row 0", "its own id"],
+    ),
+    "empty id": (
+        "a.jsonl",
+        _lines({**GOOD, "id": ""}),
+        {**GSM8K, "id": "id"},
+        ["a.jsonl row 0 (line 1)", "the id '' is empty", "Write a plain id"],
+    ),
+    "half of a pair is text": (
+        "a.json",
+        json.dumps([{**PAIR, "clean": "q"}]).encode(),
+        PAIRS,
+        ["a.json row 0", "'clean' is 'q', not an object", "Write an object"],
+    ),
+    "pair with two answers": (
+        "a.json",
+        json.dumps([PAIR, {**PAIR, "clean": {**PAIR["clean"], "full_answer": "#### 3"}}]).encode(),
+        PAIRS,
+        ["a.json row 1", "its id 'pair_5' is also that of row 0", "its own id"],
+    ),
+    "unknown variant": (
+        "a.json",
+        json.dumps(
+            [{**GOOD, "pair_id": 1, "variant": "dirty", "answer": 1, "reasoning_steps": 2}]
+        ).encode(),
+        {"format": "cot_all"},
+        ["a.json row 0", "the variant is 'dirty'", "clean or corrupted"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_message_names_place_and_mend(tmp_path, case):
+    name, content, definition, words = CASES[case]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        read_source("mine", definition, tmp_path / name)
+    message = str(caught.value)
+    assert [word for word in words if word not in message] == [], message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"format": "csv"}, ["source 'mine'", "format is 'csv'", "gsm8k, pairs"]),
+        ({**PAIRS, "variant": "dirty"}, ["source 'mine'", "variant is 'dirty'", "clean"]),
+        ({**GSM8K, "bad_rows": "drop"}, ["source 'mine'", "bad_rows is 'drop'", "record"]),
+        ({"format": "columns", "columns": {"question": "q"}}, ["maps 'question'", "at least one"]),
+        ({**MAPPED, "columns": {**MAPPED["columns"], "x": "y"}}, ["maps", "'x'", "Map question"]),
+    ],
+)
+def test_definition_is_checked_before_the_file(tmp_path, definition, words):
+    with pytest.raises(BadInput) as caught:
+        read_source("mine", definition, tmp_path / "absent.jsonl")
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_missing_file_and_folder_are_named(tmp_path):
+    for name in ("absent.jsonl", "absent.parquet"):
+        with pytest.raises(BadInput, match=f"{name}: there is no such file. Correct the path"):
+            read_source("mine", GSM8K, tmp_path / name)
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_source("mine", GSM8K, tmp_path / "folder.json")
+
+
+def test_all_bad_rows_are_reported_at_once_and_capped(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines(*[GOOD, {**GOOD, "answer": "?"}] * 30))
+    with pytest.raises(BadInput) as caught:
+        read_source("mine", GSM8K, path)
+    findings = caught.value.findings
+    assert all(
+        f"row {row} " in str(finding)
+        for row, finding in zip(range(1, 41, 2), findings[:20], strict=True)
+    )
+    assert len(findings) == 21
+    assert str(findings[-1]) == f"{path}: and 10 more. Mend those above to see the rest."
+
+
+def test_recorded_bad_rows_stay_with_their_reason(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [GOOD, {**GOOD, "answer": "?"}, {"answer": 3}, {**GOOD, "id": ""}]
+    path.write_bytes(_lines(*rows))
+    problems = read_source("mine", {**GSM8K, "bad_rows": "record"}, path)
+    assert [problem.problem_id for problem in problems] == ["mine_0", "mine_1", "mine_2", "mine_3"]
+    assert [problem.error is None for problem in problems] == [True, False, False, True]
+    failed = problems[1]
+    assert failed.error == 'missing ####. End the solution with "#### <number>", or map an answer.'
+    assert (failed.question, failed.answer) == (GOOD["question"], "")
+    assert (failed.stratum, failed.steps) == ("unknown", 0)
+    assert problems[2].question == ""
+
+
+def test_repeated_ids_are_refused_even_when_bad_rows_are_recorded(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines(GOOD, GOOD))
+    with pytest.raises(BadInput, match="also that of row 0"):
+        read_source("mine", {**GSM8K, "id": "id", "bad_rows": "record"}, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "definition", "words"),
+    [
+        ("a.json", b"[]", {"format": "xml"}, ["exclusion", "format is 'xml'", "text"]),
+        ("a.json", b"[]", {"format": "pairs", "by": "id"}, ["no field is given", "field"]),
+        ("a.json", b"[]", {"format": "text", "by": "hash"}, ["by is 'hash'", "question or id"]),
+        ("a.txt", b"one\n\xff", {"format": "text"}, ["a.txt line 2", "not UTF-8", "Save"]),
+        ("a.jsonl", _lines({"q": 1}), {"format": "gsm8k"}, ["no row has", "Columns there: ['q']"]),
+        ("a.jsonl", _lines(GOOD, {"question": " "}), GSM8K, ["row 1 (line 2)", "empty", "remove"]),
+    ],
+)
+def test_bad_exclusions_are_named(tmp_path, name, content, definition, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        read_exclusion(tmp_path / name, definition)
+    assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)

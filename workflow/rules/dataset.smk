@@ -1,0 +1,64 @@
+"""From grades to the problems that need their chain of thought, and a dataset drawn from them."""
+
+
+rule judge:
+    """Decide which problems need their chain of thought: right with it and wrong without."""
+    input:
+        merged="results/{study}/merged/{model}.parquet",
+        problems="results/{study}/problems.parquet",
+    output:
+        "results/{study}/necessity/{model}.parquet",
+    params:
+        code=code_digest("judge", ROOT),
+        sieve=lambda wildcards: sieve_of(wildcards.model),
+    log:
+        "results/{study}/logs/judge/{model}.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/judge.py"
+
+
+rule draw:
+    """Draw the dataset to its targets per stratum, with its card; known problems are kept."""
+    input:
+        necessity="results/{study}/necessity/{model}.parquet",
+        merged="results/{study}/merged/{model}.parquet",
+        exclusions="results/{study}/exclusions.json",
+        existing=[ancient(str(located(study.existing.path)))] if study.existing else [],
+    output:
+        parquet="results/{study}/dataset/{model}/data/train-00000-of-00001.parquet",
+        json="results/{study}/dataset/{model}/dataset.json",
+        card="results/{study}/dataset/{model}/README.md",
+        summary="results/{study}/summary/{model}.txt",
+    params:
+        code=code_digest("draw", ROOT),
+        sieve=lambda wildcards: sieve_of(wildcards.model),
+        draw=plain(study.draw),
+        existing=(
+            [study.existing.variant, content_digest(located(study.existing.path))]
+            if study.existing
+            else None
+        ),
+    log:
+        "results/{study}/logs/draw/{model}.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/draw.py"
+
+
+rule export:
+    """Write a model's outcome in the published script's checkpoint format (not made by default)."""
+    input:
+        "results/{study}/necessity/{model}.parquet",
+    output:
+        "results/{study}/export/{model}/gsm8k_expansion_checkpoint.json",
+    params:
+        code=code_digest("export", ROOT),
+    log:
+        "results/{study}/logs/export/{model}.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/export.py"

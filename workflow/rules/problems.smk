@@ -1,0 +1,36 @@
+"""Where the problems come from, and which of them are candidates."""
+
+
+rule fetch_source:
+    """Fetch a split of a hub dataset at its pinned commit, once."""
+    output:
+        protected("results/{study}/sources/{source}-{pin}.parquet"),
+    wildcard_constraints:
+        pin="[0-9a-f]{8}",
+    log:
+        "results/{study}/logs/fetch_source/{source}-{pin}.log",
+    localrule: True
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/fetch_source.py"
+
+
+rule problems:
+    """List every candidate with its reference answer, steps and stratum, and what was excluded."""
+    input:
+        # Content enters by digest, so a touched file is not a changed one.
+        sources=[ancient(str(plan.source_file(name))) for name in study.sources],
+        exclusions=[ancient(str(located(item.path))) for item in study.select.exclude],
+    output:
+        problems="results/{study}/problems.parquet",
+        exclusions="results/{study}/exclusions.json",
+    params:
+        code=code_digest("problems", ROOT),
+        problems=PROBLEMS,
+    log:
+        "results/{study}/logs/problems.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/problems.py"

@@ -1,0 +1,21 @@
+"""Draw a dataset. In: verdicts, merged rollouts. Out: the dataset folder and a short summary."""
+
+from cotsieve.findings.drawing import draw_dataset
+from cotsieve.ground.joblog import logging_to
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        existing = snakemake.params.existing
+        draw_dataset(
+            model=snakemake.wildcards.model,
+            study=snakemake.wildcards.study,
+            necessity=snakemake.input.necessity,
+            merged=snakemake.input.merged,
+            exclusions=snakemake.input.exclusions,
+            existing=snakemake.input.existing or None,
+            variant=existing[0] if existing else None,
+            card_file=snakemake.output.card,
+            summary_file=snakemake.output.summary,
+            **snakemake.params.sieve,
+            **snakemake.params.draw,
+        )

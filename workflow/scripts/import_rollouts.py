@@ -1,0 +1,20 @@
+"""Import a shard. In: a published checkpoint file. Out: its predictions (schema ROLLOUTS)."""
+
+from cotsieve.findings.original import rollouts_from_checkpoint
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import write
+from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import read_study
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
+        rows = rollouts_from_checkpoint(
+            snakemake.input.results,
+            plan.planned(names.source, names.shard, snakemake.params.problems),
+            BASELINE,
+            snakemake.params.ablation,
+        )
+        origin = {"results": snakemake.params.results, "ablation": snakemake.params.ablation}
+        write(rows, snakemake.output[0], ROLLOUTS, origin)

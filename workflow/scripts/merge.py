@@ -1,0 +1,18 @@
+"""Merge a model. In: rollouts and grades of all shards, problems. Out: one table (schema MERGED)."""
+
+from cotsieve.findings.merge import write_merged
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import read
+from cotsieve.problems.problem import PROBLEMS
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        rollouts, grades = list(snakemake.input.rollouts), list(snakemake.input.grades)
+        sweeps = [path.split("/")[-3] for path in rollouts]
+        write_merged(
+            snakemake.output[0],
+            list(zip(sweeps, rollouts, grades, strict=True)),
+            read(snakemake.input.problems, PROBLEMS),
+            dict(snakemake.params.sweeps),
+            dict(snakemake.params.origin),
+        )

@@ -1,0 +1,19 @@
+"""List the candidates. Out: one row per problem (schema PROBLEMS), and how exclusions matched."""
+
+import json
+
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import write
+from cotsieve.problems.problem import PROBLEMS, problems_table
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import read_study
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]) as log:
+        selection = Plan(read_study(snakemake.config)).selection
+        log.info("%d candidates", len(selection.problems))
+        write(problems_table(selection.problems), snakemake.output.problems, PROBLEMS)
+        matches = [match._asdict() for match in selection.matches]
+        report = {"exclusions": matches, "repeated_questions": selection.repeated_questions}
+        write_text(snakemake.output.exclusions, json.dumps(report, indent=1) + "\n")
