@@ -17,7 +17,9 @@ _DIGIT = re.compile(r"[0-9]")
 _SENTENCE_END = re.compile(r"[.?!;](?![0-9])|\n[\W\d]*[^\W\d]")
 _LINKING = re.compile(r"[:=]|\b(?:is|was|be|equals)\b", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
-_ARITHMETIC = re.compile(r"(?:[0-9=+*/×÷)$% −-]|[.,](?! )|(?<![0-9] )\(){1,300}=")
+_ARITHMETIC = re.compile(
+    r"(?:[0-9=+*/×÷x^){}$% −-]|\\times|\\cdot|[.,](?! )|(?<![0-9] )\(){1,300}="
+)
 _WINDOW = 3 * MOST_DIGITS
 
 
