@@ -5,9 +5,9 @@ from snakemake.utils import min_version
 min_version("9.10")
 
 # A study given with --configfile replaces the default one; it is not mixed into it.
-if "sources" not in config:
+if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

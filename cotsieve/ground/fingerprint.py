@@ -41,11 +41,6 @@ def reached_files(
     return dict(sorted(found.items()))
 
 
-def combined(files: dict[str, str]) -> str:
-    """One digest for the files of `reached_files`."""
-    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:32]
-
-
 class _Source:
     def __init__(self, path: Path):
         tree = ast.parse(path.read_text(encoding="utf-8"))

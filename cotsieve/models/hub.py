@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cotsieve.ground.faults import BadInput, bad
+from cotsieve.ground.faults import bad
+from cotsieve.ground.hub import explaining
 
 BASE_FILES = (
     "config.json",
@@ -66,35 +67,10 @@ def _snapshot(spec: str, revision: str | None, patterns: list[str], needed: str)
 
 def _fetch(spec: str, revision: str | None, patterns: list[str]) -> Path:
     """The snapshot folder with the files that match; falls back to the cache when offline."""
-    from huggingface_hub import errors, snapshot_download
-
-    try:
-        # Out of reach, the library itself looks into its cache before it gives up.
-        return Path(snapshot_download(spec, revision=revision, allow_patterns=patterns))
-    except (errors.HTTPError, errors.EntryNotFoundError, ValueError, OSError) as error:
-        raise _explained(spec, revision, error) from error
-
-
-def _explained(spec: str, revision: str | None, error: Exception) -> BadInput:
-    from huggingface_hub import errors
+    from huggingface_hub import snapshot_download
 
     where = spec if revision is None else f"{spec} at revision {revision}"
-    local = "or give the path of a local folder."
-    # Failing to find it in the cache is the consequence; why the hub did not give it is the cause.
-    causes = [error, error.__cause__]
-    if any(isinstance(cause, errors.GatedRepoError) for cause in causes):
-        mend = f"Ask for access on its page and log in with `hf auth login`, {local}"
-        return bad(where, "this hub repository is gated", mend)
-    if any(isinstance(cause, errors.RepositoryNotFoundError) for cause in causes):
-        what = "there is no such local folder, and no such public hub repository"
-        mend = f"Check the spelling, log in with `hf auth login` if it is private, {local}"
-        return bad(where, what, mend)
-    if any(isinstance(cause, errors.RevisionNotFoundError) for cause in causes):
-        mend = "Name a branch, tag or commit of it."
-        return bad(where, "the hub repository has no such revision", mend)
-    if isinstance(error, errors.HFValidationError):
-        what = "there is no such local folder, and it is no hub repository id"
-        return bad(where, what, f"Write it as owner/name, {local}")
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    what = f"there is no such local folder, and the hub could not be reached ({reason})"
-    return bad(where, what, f"Check the spelling and the connection, {local}")
+    otherwise = "or give the path of a local folder."
+    # Out of reach, the library itself looks into its cache before it gives up.
+    with explaining(where, otherwise, absent="there is no such local folder"):
+        return Path(snapshot_download(spec, revision=revision, allow_patterns=patterns))

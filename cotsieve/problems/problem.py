@@ -9,6 +9,8 @@ import pyarrow as pa
 
 _WRITTEN_RESULT = re.compile(r"=\s*+\d+")
 
+STRATA = ("2-step", "3-step", "4-step", "5+step")
+
 UNKNOWN = "unknown"
 """The stratum of a problem whose number of steps nothing tells."""
 

@@ -1,6 +1,11 @@
-"""Greedy decoding of many rows at once: rows that end leave the batch, long ones wait in a pool."""
+"""Greedy decoding of many rows at once: rows that end leave the batch, long ones wait in a pool.
 
-from dataclasses import dataclass
+A row is left in one of two states: its next scores are known and no token is chosen, or its last
+token is chosen and not yet fed. Running out of memory while feeding changes neither, so decoding
+goes on from where it stood.
+"""
+
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -16,12 +21,14 @@ class Completion:
     """What a model wrote for one problem under one condition."""
 
     token_ids: tuple[int, ...]
-    """Without the end-of-sequence token."""
+    """Without the token that ends them, unless decoding keeps it."""
     finish_reason: str
     """stop | length | failed"""
     margin: float
     """Smallest gap between the best two logits over all steps, the stopping one included."""
     error: str | None = None
+    choice_gap: float = inf
+    """Smallest gap between candidates where an intervention chose a token of the vocabulary."""
 
 
 Finished = tuple[tuple[int, int], Completion]
@@ -33,9 +40,11 @@ class Greedy:
     """How answers are decoded."""
 
     max_new_tokens: int
-    stop_ids: tuple[int, ...]
+    stop_ids: frozenset[int]
     vocabulary: int
     """Logits of the first `vocabulary` entries take part."""
+    keep_last: bool = False
+    """Whether the token that ends an answer is part of it."""
 
 
 @dataclass
@@ -45,17 +54,26 @@ class Rows:
     keys: list[tuple[int, int]]
     """(problem, condition) of every row."""
     state: Continuations
-    scores: Tensor
-    """Logits of the next token, (rows, vocabulary) float32."""
+    scores: Tensor | None
+    """Logits of the next token, (rows, vocabulary) float32; None once it is chosen."""
     written: list[list[int]]
     margins: list[float]
+    choice_gaps: list[float]
     live: list[int]
     """The rows that have not ended; the others are fed on and never looked at."""
 
     @classmethod
-    def begin(cls, keys: list[tuple[int, int]], state: Continuations, scores: Tensor) -> "Rows":
-        every = range(len(keys))
-        return cls(keys, state, scores, [[] for _ in every], [inf for _ in every], list(every))
+    def begin(
+        cls,
+        keys: list[tuple[int, int]],
+        state: Continuations,
+        scores: Tensor,
+        choice_gaps: list[float] | None = None,
+    ) -> "Rows":
+        count = len(keys)
+        gaps = choice_gaps or [inf] * count
+        written: list[list[int]] = [[] for _ in keys]
+        return cls(keys, state, scores, written, [inf] * count, gaps, list(range(count)))
 
     def choose(self, how: Greedy) -> list[Finished]:
         """Give every live row its next token; returns the rows that ended with it."""
@@ -68,6 +86,8 @@ class Rows:
             if not finite[row]:
                 ended.append((self.keys[row], self._completion(row, "failed", NOT_FINITE)))
             elif tokens[row] in how.stop_ids:
+                if how.keep_last:
+                    self.written[row].append(tokens[row])
                 ended.append((self.keys[row], self._completion(row, "stop")))
             else:
                 self.written[row].append(tokens[row])
@@ -75,7 +95,7 @@ class Rows:
                     ended.append((self.keys[row], self._completion(row, "length")))
                 else:
                     live.append(row)
-        self.live = live
+        self.live, self.scores = live, None
         return ended
 
     def advance(self, decoder: Decoder, how: Greedy) -> None:
@@ -86,39 +106,46 @@ class Rows:
         hidden = decoder.step(inputs, self.state)
         self.scores = decoder.logits(hidden.flatten(0, 1), how.vocabulary)
 
-    def compact(self) -> "Rows":
-        """The live rows alone, each with its own copy of the prompt, when that saves work."""
-        return self if len(self.live) > len(self.keys) // 2 else self.only_live()
-
     def only_live(self) -> "Rows":
-        return self.subset(self.live)
-
-    def subset(self, rows: list[int]) -> "Rows":
-        """Some of the live rows, each with its own copy of the prompt."""
-        index = torch.tensor(rows, device=self.scores.device)
+        """The live rows alone, each with its own copy of the prompt; their tokens are chosen."""
+        rows = self.live
         return Rows(
             [self.keys[row] for row in rows],
-            self.state.select(index),
-            self.scores[index],
+            self.state.select(torch.tensor(rows, device=self.state.prompts.lengths.device)),
+            None,
             [list(self.written[row]) for row in rows],
             [self.margins[row] for row in rows],
+            [self.choice_gaps[row] for row in rows],
             list(range(len(rows))),
         )
 
+    def compact(self) -> None:
+        """Drop the rows that ended, when that saves work."""
+        if len(self.live) <= len(self.keys) // 2:
+            vars(self).update(vars(self.only_live()))
+
+    def halves(self) -> list["Rows"]:
+        """The same rows with one half of the live ones each; nothing is copied yet."""
+        middle = len(self.live) // 2
+        return [replace(self, live=live) for live in (self.live[:middle], self.live[middle:])]
+
     def _completion(self, row: int, reason: str, error: str | None = None) -> Completion:
-        return Completion(tuple(self.written[row]), reason, self.margins[row], error)
+        written, margin = tuple(self.written[row]), self.margins[row]
+        return Completion(written, reason, margin, error, self.choice_gaps[row])
 
 
-def decode(decoder: Decoder, rows: Rows, how: Greedy, steps: int) -> tuple[list[Finished], Rows]:
-    """Write up to `steps` tokens per row; returns the rows that ended, and what is left."""
-    finished: list[Finished] = []
+def decode(decoder: Decoder, rows: Rows, how: Greedy, steps: int, finished: list[Finished]) -> None:
+    """Write up to `steps` tokens per row; rows that end are added to `finished`.
+
+    What is left stays in `rows`, also when memory runs out.
+    """
     for _ in range(steps):
+        if rows.scores is None:
+            rows.advance(decoder, how)
         finished += rows.choose(how)
         if not rows.live:
-            break
-        rows = rows.compact()
-        rows.advance(decoder, how)
-    return finished, rows
+            return
+        rows.compact()
 
 
 def join(pool: list[Rows]) -> Rows:
@@ -127,8 +154,9 @@ def join(pool: list[Rows]) -> Rows:
     return Rows(
         [key for rows in parts for key in rows.keys],
         join_continuations([rows.state for rows in parts]),
-        torch.cat([rows.scores for rows in parts]),
+        None,
         [written for rows in parts for written in rows.written],
         [margin for rows in parts for margin in rows.margins],
+        [gap for rows in parts for gap in rows.choice_gaps],
         list(range(sum(len(rows.keys) for rows in parts))),
     )

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from cotsieve.ground.seeds import seed_from
 from cotsieve.models.transformer import Edit
-from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.interventions import VOCABULARY_OPERATIONS, Intervention
+from cotsieve.rollouts.vocabulary import Vocabulary
+from cotsieve.rollouts.vocabulary_edits import are_numbers, vocabulary_change
 
 Site = tuple[int, str]
 Change = Callable[[Tensor, dict[Site, Tensor]], Tensor]
@@ -52,6 +54,16 @@ class Batch:
     """The batch's own baseline activations, (B, T, H) per site, where a patch needs them early."""
     given: dict[int, Tensor] = field(default_factory=dict)
     """Condition → activations from a file, (B, T, H)."""
+    vocabulary: Vocabulary | None = None
+    choice_gaps: dict[int, Tensor] = field(default_factory=dict)
+    """Condition → by how much the tokens its edits chose led at least, (B,); filled by them."""
+
+    def note(self, condition: int) -> Callable[[Tensor], None]:
+        def keep(lead: Tensor) -> None:
+            known = self.choice_gaps.get(condition, lead)
+            self.choice_gaps[condition] = torch.minimum(known, lead)
+
+        return keep
 
 
 class Edits:
@@ -110,14 +122,14 @@ class Edits:
 class Recorder:
     """Keeps the activations of the first condition at some sites, thought by thought."""
 
-    def __init__(self, sites: set[Site]):
-        self._sites = sites
-        self._seen: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    def __init__(self, sites: set[Site], thoughts: int):
+        self._thoughts = thoughts
+        self._seen: dict[Site, dict[int, Tensor]] = {site: {} for site in sites}
 
-    def during(self, _thought: int) -> Edit:
+    def during(self, thought: int) -> Edit:
         def edit(block: int, side: str, residual: Tensor) -> Tensor:
-            if (block, side) in self._sites:
-                self._seen[block, side].append(residual[:, 0].clone())
+            if (block, side) in self._seen:
+                self._seen[block, side][thought] = residual[:, 0].clone()
             return residual
 
         return edit
@@ -125,12 +137,37 @@ class Recorder:
     on_prompt = None
 
     def activations(self) -> dict[Site, Tensor]:
-        """(B, T, H) per site."""
-        return {site: torch.stack(seen, dim=1) for site, seen in self._seen.items()}
+        """(B, T, H) per site; not a number where a thought has no such activation."""
+        return {site: self._stacked(seen) for site, seen in self._seen.items()}
+
+    def _stacked(self, seen: dict[int, Tensor]) -> Tensor:
+        nothing = torch.full_like(next(iter(seen.values())), torch.nan)
+        return torch.stack([seen.get(thought, nothing) for thought in range(self._thoughts)], dim=1)
 
 
 def _changes(condition: int, what: Intervention, batch: Batch, thoughts: int) -> list[Change]:
     """One change per thought; the thoughts that are not overwritten have theirs unused."""
+    note = batch.note(condition)
+    if what.operation in VOCABULARY_OPERATIONS:
+        change = vocabulary_change(what, batch.vocabulary, note)
+        changes = [lambda activation, _live: change(activation)] * thoughts
+    else:
+        changes = _plain_changes(condition, what, batch, thoughts)
+    if what.where == "all":
+        return changes
+    return [_on_numbers(change, batch.vocabulary, note) for change in changes]
+
+
+def _on_numbers(change: Change, vocabulary: Vocabulary, note: Callable[[Tensor], None]) -> Change:
+    def changed(activation: Tensor, live: dict[Site, Tensor]) -> Tensor:
+        numeric = are_numbers(activation, vocabulary, note)
+        return torch.where(numeric, change(activation, live).to(activation.dtype), activation)
+
+    return changed
+
+
+def _plain_changes(condition: int, what: Intervention, batch: Batch, thoughts: int) -> list[Change]:
+    """The changes of operations that know nothing of tokens."""
     match what.operation:
         case "zero":
             return [_zero] * thoughts

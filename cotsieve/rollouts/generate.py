@@ -1,48 +1,26 @@
 """Run the problems of a shard under every condition of a sweep; the work of a generation job."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
 from cotsieve.ground.faults import BadInput, Finding, bad
-from cotsieve.ground.seeds import digest
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.decoding import Completion, Finished
 from cotsieve.rollouts.edits import Reference
 from cotsieve.rollouts.interventions import Intervention, from_definition
-from cotsieve.rollouts.latent import LatentEngine, Work
+from cotsieve.rollouts.latent import LatentEngine
 from cotsieve.rollouts.latent_model import LatentModel
+from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.work import Work
 
 NEAR_TIE = 1e-3
 """Rows whose best two logits come closer than this are run again alone: two batches may disagree
 on them in the last bits of float32, and results must not depend on the batch."""
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides a row besides its problem: plain values, as the rule passes them."""
-
-    conditions: Mapping[str, dict[str, Any] | None]
-    """Name → definition, the baseline (None) first."""
-    identity: Mapping[str, Any]
-    """Model with the digests of its files, decoding, code, library versions."""
-    reference: str
-    """Digest of the reference problems."""
-
-    def row_key(self, problem: Problem, condition: str) -> str:
-        """Digest of everything that determines a row: equal keys, equal rows."""
-        definition = self.conditions[condition]
-        parts: list[Any] = [self.identity, definition, problem.question]
-        if definition and definition["operation"] in ("mean", "resample"):
-            parts.append(self.reference)
-        if definition and definition["operation"] in ("noise", "resample", "patch"):
-            parts.append(problem.problem_id)
-        return digest(*parts)
 
 
 def generate(
@@ -53,7 +31,8 @@ def generate(
 ) -> Iterator[list[Row]]:
     """Yield rows of the rollouts table as they are finished, every problem × condition once.
 
-    Problems that cannot be run give rows that say why.
+    The baseline must be among the conditions, since others may need its activations. Problems that
+    cannot be run give rows that say why.
     """
     encoded = dict(zip(problems, _encoded(model, problems), strict=True))
     faults = {problem: _fault(model, problem, tokens) for problem, tokens in encoded.items()}
@@ -92,6 +71,8 @@ def _encoded(model: LatentModel, problems: Sequence[Problem]) -> list[list[int]]
 
 
 def _fault(model: LatentModel, problem: Problem, tokens: list[int]) -> str | None:
+    if not problem.error and not model.engine.style.prompt(tokens):
+        return "the question has no tokens"
     return problem.error or model.too_long(tokens)
 
 
@@ -174,7 +155,11 @@ def _settled(engine: LatentEngine, work: Work) -> Iterator[list[Finished]]:
     """The rows of a run, those near a tie only after they were run again alone."""
     near: list[tuple[int, int]] = []
     for finished in engine.run(work):
-        close = [key for key, completion in finished if completion.margin < NEAR_TIE]
+        close = [
+            key
+            for key, completion in finished
+            if min(completion.margin, completion.choice_gap) < NEAR_TIE
+        ]
         near += close
         yield [row for row in finished if row[0] not in close]
     for index, condition in sorted(near):
@@ -218,15 +203,3 @@ def _row(
         "imported_prediction": None,
         "row_key": recipe.row_key(problem, condition),
     }
-
-
-def in_order(rows: Sequence[Row], problems: Sequence[Problem], recipe: Recipe) -> list[Row]:
-    """Rows by problem, then condition.
-
-    Raises RuntimeError unless every problem × condition is there exactly once.
-    """
-    found = {(row["problem_id"], row["condition"]): row for row in rows}
-    wanted = [(p.problem_id, condition) for p in problems for condition in recipe.conditions]
-    if len(found) != len(rows) or set(found) != set(wanted):
-        raise RuntimeError("the engine lost or doubled a row; please report this")
-    return [found[key] for key in wanted]

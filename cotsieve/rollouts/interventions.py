@@ -6,8 +6,25 @@ from typing import Literal
 
 from cotsieve.ground.faults import bad
 
-Operation = Literal["zero", "mean", "noise", "resample", "patch"]
-Component = Literal["resid_pre", "resid_post"]
+Operation = Literal[
+    "zero",
+    "mean",
+    "noise",
+    "resample",
+    "patch",
+    "remove",
+    "discretize",
+    "discretize_norm",
+    "project",
+    "replace",
+]
+Component = Literal["resid_pre", "resid_post", "pre_projection"]
+
+PRE_PROJECTION = "pre_projection"
+"""The final hidden state that is about to be projected into the next thought."""
+
+VOCABULARY_OPERATIONS = ("remove", "discretize", "discretize_norm", "project", "replace")
+"""Operations on a hidden state that read it as a token; what each does: vocabulary_edits.py."""
 
 NAMED_LAYERS = {"early": 1 / 4, "middle": 1 / 2, "late": 7 / 8}
 """Depth of the named layers; gives 4, 8, 14 of 16 blocks, as published for CODI-LLaMA."""
@@ -20,15 +37,17 @@ PUBLISHED_LAYERS = {("gpt2", 12): {"early": 3, "middle": 6, "late": 11}}
 class Intervention:
     """One operation at one site, during some of the thoughts.
 
-    A site is the residual stream before (`resid_pre`) or after (`resid_post`) a block. Activations
-    are read at the site they are written to, so patching a problem with its own changes nothing.
+    A site is the residual stream before (`resid_pre`) or after (`resid_post`) a block, or the final
+    hidden state from which a thought is made (`pre_projection`). Activations are read at the site
+    they are written to, so patching a problem with its own changes nothing.
     """
 
     operation: Operation
     block: int
-    """Zero-based index of the transformer block."""
+    """Zero-based index of the transformer block; -1 for `pre_projection`."""
     thoughts: tuple[int, ...]
-    """Zero-based thought positions that are overwritten."""
+    """Zero-based thought positions that are overwritten; with `pre_projection` those made from
+    what is overwritten. The first thought of prompt style `seed` is made from nothing."""
     component: Component = "resid_post"
     rest: Literal["free", "frozen"] = "free"
     """The other thoughts run on freely, or are held at the problem's own baseline activations."""
@@ -45,6 +64,16 @@ class Intervention:
     """Noise and resample: which draw."""
     activations: str = "self"
     """Patch: the problem's own activations, or a safetensors file."""
+    where: Literal["all", "numbers"] = "all"
+    """`numbers`: only hidden states whose top token is a number (`pre_projection`)."""
+    top: int = 1
+    """Project: on how many token embeddings."""
+    rescale: bool = False
+    """Project: give the projection the length of what it replaces."""
+    token: str | None = None
+    """Replace: the token that is written in."""
+    strength: float = 3.0
+    """Replace: factor of the component along that token."""
 
     @property
     def site(self) -> tuple[int, str]:
@@ -58,6 +87,10 @@ class Intervention:
     @property
     def needs_reference(self) -> bool:
         return self.operation in ("mean", "resample")
+
+    @property
+    def needs_vocabulary(self) -> bool:
+        return self.operation in VOCABULARY_OPERATIONS or self.where == "numbers"
 
 
 def resolve_layer(layer: int | float | str, layers: int, family: str) -> int:
@@ -105,6 +138,10 @@ def from_definition(
     if definition.get("operation") is None:
         return None
     values = dict(definition)
-    layer = resolve_layer(values.pop("layer"), layers, family)
+    layer = values.pop("layer", None)
     chosen = resolve_thoughts(values.pop("thoughts"), thoughts)
-    return Intervention(block=layer, thoughts=chosen, **values)
+    if values.get("component") == PRE_PROJECTION:
+        return Intervention(block=-1, thoughts=chosen, **values)
+    if layer is None:
+        raise bad("layer", "is missing", "Name the layer whose residual stream is written.")
+    return Intervention(block=resolve_layer(layer, layers, family), thoughts=chosen, **values)

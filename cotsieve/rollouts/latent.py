@@ -6,8 +6,8 @@ thoughts are computed. See Shen et al., arXiv 2502.21074, for the model.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,11 @@ from torch import Tensor
 
 from cotsieve.models.transformer import Continuations, Decoder
 from cotsieve.rollouts.decoding import Finished, Greedy, Rows, decode, join
-from cotsieve.rollouts.edits import Batch, Edits, Recorder, Reference, Site
-from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
+from cotsieve.rollouts.interventions import PRE_PROJECTION
 from cotsieve.rollouts.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
+from cotsieve.rollouts.vocabulary import Vocabulary
+from cotsieve.rollouts.work import Chosen, Work
 
 REFERENCE_BATCH = 16
 """Fixed, so that reference activations do not depend on any batch setting."""
@@ -72,53 +74,14 @@ class Projection:
 class Observer:
     """Sees intermediate values of a run; what a test or a notebook wants to look at."""
 
+    def prompt(self, hidden: Tensor) -> None:
+        """Final hidden state of the last prompt token, (B, C, H)."""
+
     def thought(self, thought: int, inputs: Tensor, hidden: Tensor) -> None:
         """Input and final hidden state of one thought, (B, C, H) each."""
 
-    def first_scores(self, chosen: "Chosen", scores: Tensor) -> None:
+    def first_scores(self, chosen: Chosen, scores: Tensor) -> None:
         """Logits of the first answer token of a batch, (B, C, vocabulary)."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a run is to do; condition 0 is the baseline."""
-
-    questions: Sequence[list[int]]
-    """Token ids."""
-    problem_ids: Sequence[str]
-    conditions: Sequence[Intervention | None]
-    reference: Reference | None = None
-    given: Mapping[int, Tensor] = field(default_factory=dict)
-    """Condition → activations from a file, (problems, T, H)."""
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The problems and conditions of one batch, as indices into the work."""
-
-    problems: list[int]
-    conditions: list[int]
-    """The baseline, then others: an edit may need the baseline's activations."""
-    first: bool
-    """Whether the baseline's rows are written here."""
-
-    def keys(self) -> list[tuple[int, int]]:
-        return [(problem, c) for problem in self.problems for c in self.conditions]
-
-    def halved(self) -> list["Chosen"]:
-        """Two batches of half the rows each; none when this is a single row and its baseline."""
-        middle = len(self.problems) // 2
-        if middle:
-            parts = (self.problems[:middle], self.problems[middle:])
-            return [replace(self, problems=part) for part in parts]
-        middle = (len(self.conditions) + 1) // 2
-        if len(self.conditions) < 3:
-            return []
-        head, tail = self.conditions[:middle], [0, *self.conditions[middle:]]
-        return [replace(self, conditions=head), replace(self, conditions=tail, first=False)]
-
-    def failed(self) -> list[Finished]:
-        return [(key, failed_for_memory()) for key in self.keys() if self.first or key[1]]
 
 
 class LatentEngine:
@@ -132,13 +95,16 @@ class LatentEngine:
         greedy: Greedy,
         *,
         batch_rows: int,
+        vocabulary: Vocabulary | None = None,
         observer: Observer | None = None,
     ):
+        """`vocabulary` is needed by interventions that read a hidden state as a token."""
         self.decoder = decoder
         self.projection = projection
         self.style = style
         self.greedy = greedy
         self.batch_rows = batch_rows
+        self.vocabulary = vocabulary
         self.observer = observer
 
     @torch.inference_mode()
@@ -146,7 +112,7 @@ class LatentEngine:
         """Yield finished rows, keyed (index of the question, index of the condition).
 
         Rows come in no promised order, each exactly once. Where memory runs out, the batch is
-        halved, for the rest of the run too; what does not fit alone is reported as failed.
+        halved; what does not fit alone is reported as failed.
         """
         pool: list[Rows] = []
         waiting = deque(self._batches(work))
@@ -173,7 +139,7 @@ class LatentEngine:
         """Baseline activations at some sites during every thought, (N, T, H) per site."""
         parts = []
         for start in range(0, len(questions), REFERENCE_BATCH):
-            recorder = Recorder(sites)
+            recorder = Recorder(sites, self.style.thoughts)
             self._think(questions[start : start + REFERENCE_BATCH], 1, recorder)
             parts.append(recorder.activations())
         return {site: torch.cat([part[site] for part in parts]) for site in sites}
@@ -200,6 +166,7 @@ class LatentEngine:
                 for place, condition in enumerate(chosen.conditions)
                 if condition in work.given
             },
+            vocabulary=self.vocabulary,
         )
         early = {
             what.source
@@ -215,22 +182,28 @@ class LatentEngine:
         scores = self.decoder.logits(hidden, self.greedy.vocabulary)
         if self.observer:
             self.observer.first_scores(chosen, scores)
-        rows = Rows.begin(chosen.keys(), state, scores.flatten(0, 1))
+        gaps = _choice_gaps(batch, len(questions), len(conditions))
+        rows = Rows.begin(chosen.keys(), state, scores.flatten(0, 1), gaps)
         if not chosen.first:  # the baseline of these problems is written by their first batch
             rows.live = [row for row, (_, condition) in enumerate(rows.keys) if condition]
-        return decode(self.decoder, rows, self.greedy, FIRST_STEPS)
+        finished: list[Finished] = []
+        decode(self.decoder, rows, self.greedy, FIRST_STEPS, finished)
+        return finished, rows
 
     def _think(
         self, questions: Sequence[list[int]], count: int, edits: Edits | Recorder
     ) -> tuple[Continuations, Tensor]:
         """Read the questions and compute all thoughts; returns the state and the last hidden."""
         state, hidden = self._read(questions, count, edits)
+        if self.observer:
+            self.observer.prompt(hidden)
         for thought in range(self.style.thoughts):
+            edit = edits.during(thought)
             if self.style.prompt_style == "seed" and thought == 0:
                 inputs = self._repeated(self.style.begin_id, hidden)
             else:
-                inputs = self.projection(hidden)
-            hidden = self.decoder.step(inputs, state, edits.during(thought))
+                inputs = self.projection(edit(-1, PRE_PROJECTION, hidden) if edit else hidden)
+            hidden = self.decoder.step(inputs, state, edit)
             if self.observer:
                 self.observer.thought(thought, inputs, hidden)
         return state, hidden
@@ -242,7 +215,9 @@ class LatentEngine:
         prompts = [self.style.prompt(question) for question in questions]
         device = self.decoder.device
         lengths = torch.tensor([len(prompt) - 1 for prompt in prompts])
-        padded = torch.zeros(len(prompts), max(1, int(lengths.max())), dtype=torch.int64)
+        # Filled up with a token of its own, a prompt is untouched by weights that only others use.
+        firsts = torch.tensor([prompt[0] for prompt in prompts])
+        padded = firsts[:, None].repeat(1, max(1, int(lengths.max())))
         for row, prompt in enumerate(prompts):
             padded[row, : len(prompt) - 1] = torch.tensor(prompt[:-1])
         shared = self.decoder.read(padded.to(device), lengths.to(device))
@@ -264,14 +239,37 @@ class LatentEngine:
 
     def _drain(self, pool: list[Rows]) -> list[Finished]:
         """Write the rows of the pool to their end, together as far as memory allows."""
-        rows = join(pool)
+        finished: list[Finished] = []
+        groups = [list(pool)]
         pool.clear()
-        try:
-            return decode(self.decoder, rows, self.greedy, self.greedy.max_new_tokens)[0]
-        except OUT_OF_MEMORY as error:
-            release_memory(error)
-            if len(rows.keys) == 1:
-                return [(rows.keys[0], failed_for_memory())]
-            middle = len(rows.live) // 2
-            halves = [rows.subset(rows.live[:middle]), rows.subset(rows.live[middle:])]
-            return [row for half in halves for row in self._drain([half])]
+        while groups:
+            group = groups.pop()
+            try:
+                group = [join(group)]
+                decode(self.decoder, group[0], self.greedy, self.greedy.max_new_tokens, finished)
+            except OUT_OF_MEMORY as error:
+                release_memory(error)
+                groups += _halves(group, finished)
+        return finished
+
+
+def _halves(group: list[Rows], finished: list[Finished]) -> list[list[Rows]]:
+    """Two groups of half the rows each; a row that does not fit alone is finished, as failed."""
+    if len(group) > 1:
+        middle = len(group) // 2
+        return [group[:middle], group[middle:]]
+    rows = group[0]
+    if len(rows.live) > 1:
+        return [[half] for half in rows.halves()]
+    finished += [(rows.keys[row], failed_for_memory()) for row in rows.live]
+    return []
+
+
+def _choice_gaps(batch: Batch, problems: int, conditions: int) -> list[float] | None:
+    """For each row of a batch the smallest lead of a token its edits chose; None without any."""
+    if not batch.choice_gaps:
+        return None
+    gaps = torch.full((problems, conditions), torch.inf)
+    for condition, lead in batch.choice_gaps.items():
+        gaps[:, condition] = lead.cpu()
+    return gaps.flatten().tolist()

@@ -14,6 +14,7 @@ from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, 
 from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.decoding import Greedy
 from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
+from cotsieve.rollouts.vocabulary import Vocabulary
 
 DTYPES = {
     "float32": torch.float32,
@@ -30,6 +31,8 @@ class LatentModel:
     engine: LatentEngine
     architecture: Architecture
     tokenizer: Any
+    collapse_spaces: bool
+    """Whether two spaces in a question are read as one."""
 
     def encode(self, questions: list[str]) -> list[list[int]]:
         """Token ids of questions, prepared as the model's prompt style wants them."""
@@ -53,7 +56,7 @@ class LatentModel:
 
     def _cleaned(self, question: str) -> str:
         question = question.strip()
-        if self.engine.style.prompt_style == "codi-eval":
+        if self.collapse_spaces:
             return question.replace("  ", " ")  # once, as the published evaluation does
         return question
 
@@ -65,11 +68,14 @@ def load_latent_model(
     *,
     device: str,
     batch_rows: int,
+    stop_at: str = "eos",
 ) -> LatentModel:
     """Load the model a study defines (keys of `models.<name>` in its file).
 
     `files` says where its `checkpoint` and `base` lie on this machine, `device` is a torch device
-    or `auto`. Raises BadInput for files that cannot be used.
+    or `auto`. `stop_at`: `eos`, or `number`: an answer also ends with the first token that begins
+    with a digit, and the token that ends it is part of it. Raises BadInput for files that cannot be
+    used.
     """
     base, checkpoint = Path(files["base"]), Path(files["checkpoint"])
     tokenizer = load_tokenizer(base)
@@ -98,11 +104,25 @@ def load_latent_model(
         None if definition["remove_eos"] else tokenizer.eos_token_id,
     )
     # Published evaluations compare all logits but the last: end-of-thought is never written.
-    greedy = Greedy(max_new_tokens, stop_ids(base, tokenizer), loaded.architecture.vocabulary - 1)
+    compared = loaded.architecture.vocabulary - 1
+    vocabulary = Vocabulary(decoder, tokenizer)
+    ends = frozenset(stop_ids(base, tokenizer))
+    if stop_at == "number":
+        greedy = Greedy(max_new_tokens, ends | vocabulary.number_ids, compared, keep_last=True)
+    else:
+        greedy = Greedy(max_new_tokens, ends, compared)
     engine = LatentEngine(
-        decoder, Projection(loaded.projection, where), style, greedy, batch_rows=batch_rows
+        decoder,
+        Projection(loaded.projection, where),
+        style,
+        greedy,
+        batch_rows=batch_rows,
+        vocabulary=vocabulary,
     )
-    return LatentModel(engine, loaded.architecture, tokenizer)
+    collapse = definition.get("collapse_spaces")
+    if collapse is None:
+        collapse = style.prompt_style == "codi-eval"  # as the published evaluation does
+    return LatentModel(engine, loaded.architecture, tokenizer, collapse)
 
 
 def chosen_device(device: str) -> torch.device:

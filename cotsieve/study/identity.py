@@ -6,7 +6,8 @@ from typing import Any
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
-from cotsieve.ground.fingerprint import combined, reached_files
+from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.seeds import digest
 from cotsieve.study.places import located
 from cotsieve.study.settings import Model, plain
 
@@ -28,18 +29,13 @@ BASE_FILES = (
 """Files of a base model's folder that decide what a run does; its weights are never read."""
 
 
-def code_identity(script: str, root: Path, *, pinned: bool = False) -> dict[str, str]:
-    """Relative path → digest of the code a workflow script reaches.
+def code_identity(entry: str, root: Path, *, pinned: bool = False) -> dict[str, str]:
+    """Relative path → digest of the code reached from `entry`, a path below `root`.
 
     `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
     """
-    without = PINNED_ROOMS if pinned else ()
-    return reached_files(f"workflow/scripts/{script}.py", root, without)
-
-
-def code_digest(script: str, root: Path, *, pinned: bool = False) -> str:
-    """One digest for `code_identity`."""
-    return combined(code_identity(script, root, pinned=pinned))
+    files = reached_files(entry, root, PINNED_ROOMS if pinned else ())
+    return {name: code[:12] for name, code in files.items()}
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
@@ -57,6 +53,11 @@ def model_identity(model: Model) -> dict[str, Any]:
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
     definition["base"] = _content(model.base, model.base_revision, _base_files)
     return definition
+
+
+def model_pin(model: Model) -> str:
+    """Eight hex digits for where a model comes from."""
+    return digest(model.checkpoint, model.revision, model.base, model.base_revision)[:8]
 
 
 def is_local(spec: str) -> bool:

@@ -104,17 +104,19 @@ class Plan:
             )
         return self._by_shard.get((source, found.index), [])
 
+    def reference_source(self, sweep: str) -> str:
+        """The source whose first problems give a sweep its means and donors."""
+        return self.study.sweeps[sweep].reference.source or next(iter(self.study.sources))
+
     def reference_problems(self, sweep: str) -> list[Problem]:
         """The problems whose activations give means and donors; the source must be on disk."""
-        reference = self.study.sweeps[sweep].reference
-        name = reference.source or next(iter(self.study.sources))
+        reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
         usable = [problem for problem in self.problems(name) if problem.error is None]
         return usable[: reference.problems]
 
     def reference_digest(self, sweep: str) -> str:
         """What generation needs to know of the reference problems."""
-        reference = self.study.sweeps[sweep].reference
-        name = reference.source or next(iter(self.study.sources))
+        reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
         source = self.study.sources[name]
         if source.hub is not None:
             return digest(plain(source.hub), source_definition(source), reference.problems)

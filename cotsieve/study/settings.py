@@ -4,13 +4,13 @@ Read by the Snakefile and by the code that re-reads a shard's problems; never by
 new key here cannot make a GPU result stale.
 """
 
-import difflib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cotsieve.ground.faults import BadInput, Finding
+from cotsieve.ground.faults import BadInput
+from cotsieve.study.consistency import contradictions
+from cotsieve.study.mistakes import mistakes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
 """A name that becomes part of a path: letters, digits and . _ + - only."""
@@ -172,10 +172,20 @@ class Sweep(Part):
     """Default: every model."""
     reference: Reference = Reference()
 
+    def place(self, sweep: str, condition: str) -> str:
+        """Where the file says what a condition does."""
+        return f"sweeps.{sweep}." + (
+            f"conditions.{condition}" if condition in self.conditions else "grid"
+        )
+
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """Name → plain definition, in order, without the baseline."""
         named = {name: plain(condition) for name, condition in self.conditions.items()}
-        return named | (_expanded(self.grid) if self.grid else {})
+        return named | self.grid_conditions()
+
+    def grid_conditions(self) -> dict[str, dict[str, Any]]:
+        """The conditions that the grid makes."""
+        return _expanded(self.grid) if self.grid else {}
 
 
 class Decoding(Part):
@@ -212,6 +222,10 @@ class Engine(Part):
     shard_size: Count = 250
     """Rows of a source in one job."""
     device: str = "auto"
+    keep_problems: Count = 200
+    """A job that is killed loses at most so many finished problems,"""
+    keep_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """and at most the work of so many seconds and one batch."""
 
 
 class Study(Part):
@@ -232,57 +246,9 @@ class Study(Part):
     draw: Draw
     engine: Engine = Engine()
 
-    def findings(self) -> list[Finding]:
-        """What is wrong across keys."""
-        return [*self._wrong_names(), *self._wrong_conditions()]
-
-    def _wrong_names(self):
-        sweep = self.sweeps.get(self.sieve.sweep)
-        if sweep is None:
-            yield _unknown("sieve.sweep", self.sieve.sweep, self.sweeps)
-        elif self.sieve.ablation not in sweep.all_conditions():
-            yield _unknown("sieve.ablation", self.sieve.ablation, sweep.all_conditions())
-        for name, sweep in self.sweeps.items():
-            for model in sweep.models or []:
-                if model not in self.models:
-                    yield _unknown(f"sweeps.{name}.models", model, self.models)
-            source = sweep.reference.source
-            if source is not None and source not in self.sources:
-                yield _unknown(f"sweeps.{name}.reference.source", source, self.sources)
-
-    def _wrong_conditions(self):
-        for name, sweep in self.sweeps.items():
-            conditions = sweep.all_conditions()
-            if not conditions:
-                yield Finding(f"sweeps.{name}", "has no conditions", "Add conditions or a grid.")
-            if "baseline" in conditions:
-                yield Finding(
-                    f"sweeps.{name}.conditions.baseline",
-                    "the baseline is always there and cannot be redefined",
-                    "Give this condition another name.",
-                )
-            for condition, definition in conditions.items():
-                yield from self._wrong_condition(
-                    f"sweeps.{name}.conditions.{condition}", definition
-                )
-
-    def _wrong_condition(self, where: str, definition: dict[str, Any]):
-        """Positions no model has; layers are checked where the model's depth is known."""
-        thoughts = min(
-            (model.thoughts for model in self.models.values() if isinstance(model, Model)),
-            default=None,
-        )
-        chosen = definition["thoughts"]
-        if thoughts is None or chosen == "all":
-            return
-        last = chosen["first"] - 1 if isinstance(chosen, dict) else max(chosen, default=-1)
-        first = 0 if isinstance(chosen, dict) else min(chosen, default=-1)
-        if first < 0 or last >= thoughts:
-            yield Finding(
-                f"{where}.thoughts",
-                f"{chosen} names a thought that does not exist",
-                f"The model has thoughts 0 to {thoughts - 1}.",
-            )
+    def models_of(self, sweep: str) -> list[str]:
+        """The models that take part in a sweep."""
+        return self.sweeps[sweep].models or list(self.models)
 
 
 def read_study(config: dict[str, Any], origin: str = "config") -> Study:
@@ -301,12 +267,10 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
     try:
         study = Study.model_validate(config)
     except ValidationError as error:
-        raise BadInput([_finding(origin, item) for item in error.errors()]) from None
-    findings = study.findings()
+        raise BadInput(mistakes(origin, error.errors(), _known_keys())) from None
+    findings = contradictions(study, origin)
     if findings:
-        raise BadInput(
-            [finding._replace(where=f"{origin}: {finding.where}") for finding in findings]
-        )
+        raise BadInput(findings)
     return study
 
 
@@ -334,38 +298,5 @@ def _thoughts_name(thoughts: str | FirstThoughts | list[int]) -> str:
     return thoughts if isinstance(thoughts, str) else "at" + "+".join(map(str, thoughts))
 
 
-def _unknown(where: str, name: str, known) -> Finding:
-    return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
-
-
-def _finding(origin: str, item: dict[str, Any]) -> Finding:
-    path = ".".join(str(step) for step in item["loc"] if step not in ("codi", "imported"))
-    found = item.get("input")
-    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {found!r})"
-    if item["type"] == "extra_forbidden":
-        return Finding(f"{origin}: {path}", f"unknown key{shown}", _nearest(item["loc"]))
-    if item["type"] == "missing":
-        return Finding(f"{origin}: {path}", "is missing", "Add it; config/README.md says how.")
-    return Finding(f"{origin}: {path}", f"{item['msg']}{shown}", _mend(item))
-
-
-def _mend(item: dict[str, Any]) -> str:
-    if item["type"] == "string_pattern_mismatch" and "0-9a-f" in item["ctx"]["pattern"]:
-        return "Give the full 40-digit commit, so that the result can be repeated."
-    if item["type"] == "string_pattern_mismatch":
-        return "Names become paths: use letters, digits and . _ + - only."
-    return "Correct the value; config/README.md lists what each key takes."
-
-
-def _nearest(location: tuple) -> str:
-    known = {key for part in _parts() for key in part.model_fields}
-    close = difflib.get_close_matches(str(location[-1]), sorted(known), n=1)
-    return f"Did you mean '{close[0]}'?" if close else "Remove it; config/README.md lists the keys."
-
-
-def _parts() -> list[type[Part]]:
-    return Part.__subclasses__()
-
-
-def study_folder(study: Study) -> Path:
-    return Path("results") / study.study
+def _known_keys() -> list[str]:
+    return sorted({key for part in Part.__subclasses__() for key in part.model_fields})

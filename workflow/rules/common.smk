@@ -1,26 +1,39 @@
-"""What the rules share: the study, its plan, and what each script's results depend on."""
+"""What the rules share: the study, its plan, and what each script's results depend on.
 
+Snakemake compares the params of a job as a set of values without names. So every param here is a
+dict with its name inside: no change can hide behind an equal value of another param.
+"""
+
+import atexit
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
+from cotsieve.study.check import check_study
 from cotsieve.study.identity import (
     GENERATION_LIBRARIES,
-    code_digest,
+    code_identity,
     library_versions,
     model_identity,
+    model_pin,
 )
+from cotsieve.study.integrity import Integrity
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
+from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.settings import ImportedModel, plain, read_study
 
 ROOT = Path(workflow.basedir)
 
 try:
+    for file in workflow.configfiles:
+        refuse_repeated_keys(file)
     study = read_study(config)
     plan = Plan(study)
+    if workflow.is_main_process:  # the jobs it starts need not look again
+        check_study(plan)
     SHARDS = {shard.name: shard for shard in plan.shards}
     IDENTITIES = {
         name: model_identity(model)
@@ -36,6 +49,20 @@ STUDY = study.study
 MODELS = list(study.models)
 COMPUTED = list(IDENTITIES)
 IMPORTED = [name for name in MODELS if name not in IDENTITIES]
+# Where a model lies enters by name, so that moving it is no change of the model.
+MODEL_FILES = {
+    name: f"results/{STUDY}/models/{name}-{model_pin(study.models[name])}.json"
+    for name in COMPUTED
+}
+EXISTING = (
+    [study.existing.variant, content_digest(located(study.existing.path))]
+    if study.existing
+    else None
+)
+integrity = Integrity(f"results/{STUDY}")
+atexit.register(integrity.save)
+# Rows are kept by the code that computes them, so that other edits never reach the GPU.
+ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 
 
@@ -54,7 +81,11 @@ wildcard_constraints:
 
 def sweeps_of(model):
     """The sweeps a model takes part in."""
-    return [name for name, sweep in study.sweeps.items() if model in (sweep.models or MODELS)]
+    return [
+        name
+        for name, sweep in study.sweeps.items()
+        if model in (sweep.models or MODELS)
+    ]
 
 
 def conditions_of(model, sweep):
@@ -68,6 +99,20 @@ def conditions_of(model, sweep):
 def sieve_of(model):
     """The sweep and the ablation that decide for a model."""
     return {"sweep": study.sieve.sweep, "condition": study.sieve.ablation}
+
+
+def code_of(script, pinned=False):
+    """What a rule's results depend on besides its inputs: the code its script reaches.
+
+    `pinned` is for jobs whose problems are checked against a digest: the code that reads them
+    cannot change the result.
+    """
+    return {"code": code_identity(f"workflow/scripts/{script}.py", ROOT, pinned=pinned)}
+
+
+def damage(wildcards, output):
+    """A param of every table: rises when the file is found damaged, so that it is made again."""
+    return {"damaged": integrity.times_damaged(output[0])}
 
 
 def shard_of(wildcards):
@@ -97,9 +142,11 @@ def origin_of(model):
         return {"results": content_digest(located(study.models[model].results))}
     return {
         "model": IDENTITIES[model],
-        "conditions": {sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)},
+        "conditions": {
+            sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
+        },
         "decoding": plain(study.decoding),
         "grading": plain(study.grading),
         "libraries": LIBRARIES,
-        "code": code_digest("generate", ROOT, pinned=True),
+        "engine": ENGINE,
     }

@@ -8,13 +8,14 @@ rule judge:
         problems="results/{study}/problems.parquet",
     output:
         "results/{study}/necessity/{model}.parquet",
-    params:
-        code=code_digest("judge", ROOT),
-        sieve=lambda wildcards: sieve_of(wildcards.model),
     log:
         "results/{study}/logs/judge/{model}.log",
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage,
+        code=code_of("judge"),
+        sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
     script:
         "../scripts/judge.py"
 
@@ -31,19 +32,16 @@ rule draw:
         json="results/{study}/dataset/{model}/dataset.json",
         card="results/{study}/dataset/{model}/README.md",
         summary="results/{study}/summary/{model}.txt",
-    params:
-        code=code_digest("draw", ROOT),
-        sieve=lambda wildcards: sieve_of(wildcards.model),
-        draw=plain(study.draw),
-        existing=(
-            [study.existing.variant, content_digest(located(study.existing.path))]
-            if study.existing
-            else None
-        ),
     log:
         "results/{study}/logs/draw/{model}.log",
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage,
+        code=code_of("draw"),
+        sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
+        draw={"draw": plain(study.draw)},
+        existing={"existing problems": EXISTING},
     script:
         "../scripts/draw.py"
 
@@ -54,11 +52,11 @@ rule export:
         "results/{study}/necessity/{model}.parquet",
     output:
         "results/{study}/export/{model}/gsm8k_expansion_checkpoint.json",
-    params:
-        code=code_digest("export", ROOT),
     log:
         "results/{study}/logs/export/{model}.log",
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("export"),
     script:
         "../scripts/export.py"

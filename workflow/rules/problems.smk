@@ -5,10 +5,10 @@ rule fetch_source:
     """Fetch a split of a hub dataset at its pinned commit, once."""
     output:
         protected("results/{study}/sources/{source}-{pin}.parquet"),
-    wildcard_constraints:
-        pin="[0-9a-f]{8}",
     log:
         "results/{study}/logs/fetch_source/{source}-{pin}.log",
+    wildcard_constraints:
+        pin="[0-9a-f]{8}",
     localrule: True
     conda:
         "../../envs/cotsieve.yaml"
@@ -25,12 +25,13 @@ rule problems:
     output:
         problems="results/{study}/problems.parquet",
         exclusions="results/{study}/exclusions.json",
-    params:
-        code=code_digest("problems", ROOT),
-        problems=PROBLEMS,
     log:
         "results/{study}/logs/problems.log",
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage,
+        code=code_of("problems"),
+        problems={"problems": PROBLEMS},
     script:
         "../scripts/problems.py"

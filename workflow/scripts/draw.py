@@ -5,7 +5,7 @@ from cotsieve.ground.joblog import logging_to
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        existing = snakemake.params.existing
+        existing = snakemake.params.existing["existing problems"]
         draw_dataset(
             model=snakemake.wildcards.model,
             study=snakemake.wildcards.study,
@@ -16,6 +16,6 @@ if __name__ == "__main__":
             variant=existing[0] if existing else None,
             card_file=snakemake.output.card,
             summary_file=snakemake.output.summary,
-            **snakemake.params.sieve,
-            **snakemake.params.draw,
+            **snakemake.params.sieve["sieve"],
+            **snakemake.params.draw["draw"],
         )

@@ -10,8 +10,10 @@ from cotsieve.study.settings import read_study
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
-        grading = snakemake.params.grading
-        answers = plan.planned_answers(names.source, names.shard, snakemake.params.references)
+        grading = snakemake.params.grading["grading"]
+        answers = plan.planned_answers(
+            names.source, names.shard, snakemake.params.references["answers"]
+        )
         grades = grade_rollouts(
             read(snakemake.input.rollouts, ROLLOUTS),
             answers,

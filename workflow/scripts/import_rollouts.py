@@ -12,9 +12,9 @@ if __name__ == "__main__":
         plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
         rows = rollouts_from_checkpoint(
             snakemake.input.results,
-            plan.planned(names.source, names.shard, snakemake.params.problems),
+            plan.planned(names.source, names.shard, snakemake.params.problems["problems"]),
             BASELINE,
-            snakemake.params.ablation,
+            snakemake.params.ablation["ablation"],
         )
-        origin = {"results": snakemake.params.results, "ablation": snakemake.params.ablation}
+        origin = snakemake.params.results | snakemake.params.ablation
         write(rows, snakemake.output[0], ROLLOUTS, origin)

@@ -8,6 +8,6 @@ from cotsieve.problems.problem import PROBLEMS
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        merged, sieve = snakemake.input.merged, dict(snakemake.params.sieve)
+        merged, sieve = snakemake.input.merged, dict(snakemake.params.sieve["sieve"])
         rows = necessity(read(merged, MERGED), read(snakemake.input.problems, PROBLEMS), **sieve)
         write(rows, snakemake.output[0], NECESSITY, provenance(merged) | {"sieve": sieve})

@@ -1,4 +1,4 @@
-"""Merge a model. In: rollouts and grades of all shards, problems. Out: one table (schema MERGED)."""
+"""Merge a model. In: rollouts, grades and problems. Out: all rows in one table (schema MERGED)."""
 
 from cotsieve.findings.merge import write_merged
 from cotsieve.ground.joblog import logging_to
@@ -13,6 +13,6 @@ if __name__ == "__main__":
             snakemake.output[0],
             list(zip(sweeps, rollouts, grades, strict=True)),
             read(snakemake.input.problems, PROBLEMS),
-            dict(snakemake.params.sweeps),
-            dict(snakemake.params.origin),
+            dict(snakemake.params.sweeps["sweeps"]),
+            dict(snakemake.params.origin["origin"]),
         )

@@ -1,0 +1,133 @@
+"""Rows that need not be computed again: of a job that was stopped, and of earlier results.
+
+Beside the results of a model lies a folder of kept rows. A running job adds its finished rows to it
+in small files; a finished one leaves its whole table there. A row is found by its key, a digest of
+everything that determines it, so a row made under other settings is never taken for this one.
+Whatever is damaged there is named, removed and computed again.
+"""
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cotsieve.ground import tables
+from cotsieve.ground.faults import BadInput
+from cotsieve.rollouts.schema import ROLLOUTS
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class KeptRows:
+    """The kept rows around one shard of a sweep.
+
+    Files are named by the rows of the source they cover, `{first}-{last}.{sweep}`, so that only
+    those that can hold a row of this shard are opened, whatever the shard size was then.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        sweep: str,
+        rows: Sequence[int],
+        *,
+        most_problems: int,
+        most_seconds: float,
+    ):
+        """`rows` are the shard's row numbers in its source; `most_problems` and `most_seconds`
+        bound what a killed job loses."""
+        self._folder = Path(folder)
+        self._first, self._last = min(rows, default=0), max(rows, default=-1)
+        self._name = f"{self._first:08d}-{self._last:08d}.{sweep}"
+        self._most_problems, self._most_seconds = most_problems, most_seconds
+        self._waiting: list[Row] = []
+        self._written = time.monotonic()
+
+    def find(self, keys: Iterable[str]) -> dict[str, Row]:
+        """Row key → row, for as many of `keys` as are kept."""
+        wanted = set(keys)
+        found: dict[str, Row] = {}
+        for path in self._candidates():
+            missing = wanted - found.keys()
+            if not missing:
+                break
+            for row in _rows_of(path, missing):
+                found[row["row_key"]] = row
+        return found
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Keep finished rows, on disk once enough have come or enough time has passed."""
+        self._waiting += rows
+        problems = {row["problem_id"] for row in self._waiting}
+        due = time.monotonic() - self._written >= self._most_seconds
+        if len(problems) >= self._most_problems or (due and problems):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits; rows that failed are not kept, since they are worth another try."""
+        rows = [row for row in self._waiting if row["finish_reason"] != "failed"]
+        if rows:
+            parts = self._parts
+            number = 1 + max((int(path.stem) for path in parts.glob("[0-9]*.parquet")), default=0)
+            tables.write(rows, parts / f"{number:06d}.parquet", ROLLOUTS)
+        self._waiting, self._written = [], time.monotonic()
+
+    def finish(self, output: str | Path) -> None:
+        """Keep the finished table `output`, which replaces the parts of this job."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        kept = self._folder / f"{self._name}.parquet"
+        temporary = kept.with_suffix(f".{os.getpid()}.tmp")
+        shutil.copyfile(output, temporary)  # a copy, so that damage to one spares the other
+        os.replace(temporary, kept)
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    @property
+    def _parts(self) -> Path:
+        return self._folder / f"{self._name}.parts"
+
+    def _candidates(self) -> Iterator[Path]:
+        """Files that may hold rows of this shard: its own first, then overlapping ones."""
+        own = [self._folder / f"{self._name}.parquet", self._parts]
+        others = [
+            path
+            for path in sorted(self._folder.glob("*-*.*"))
+            if path.suffix in (".parquet", ".parts") and path not in own and self._overlaps(path)
+        ]
+        for path in [*own, *others]:
+            if path.suffix == ".parts":
+                yield from sorted(path.glob("[0-9]*.parquet"))
+            elif path.is_file():
+                yield path
+
+    def _overlaps(self, path: Path) -> bool:
+        first, _, rest = path.name.partition("-")
+        last = rest.partition(".")[0]
+        if not (first.isdigit() and last.isdigit()):
+            return False
+        return int(first) <= self._last and self._first <= int(last)
+
+
+def _rows_of(path: Path, keys: set[str]) -> list[Row]:
+    try:
+        table = tables.read(path, ROLLOUTS)
+    except BadInput as error:
+        log.warning("%s; the file is dropped and its rows are computed again", error.findings[0])
+        path.unlink(missing_ok=True)
+        return []
+    wanted = pc.is_in(table["row_key"], pa.array(sorted(keys), pa.string()))
+    good = pc.not_equal(table["finish_reason"], "failed")
+    return table.filter(pc.and_(wanted, good)).to_pylist()
+
+
+def reusable(kept: Mapping[str, Row], row_key: str, problem_id: str, condition: str) -> Row | None:
+    """The kept row of that key as a row of this problem and condition."""
+    row = kept.get(row_key)
+    return row and row | {"problem_id": problem_id, "condition": condition}

@@ -1,0 +1,53 @@
+"""What an engine is to run, and the part of it that makes one batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from cotsieve.rollouts.decoding import Finished
+from cotsieve.rollouts.edits import Reference
+from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.memory import failed_for_memory
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is to do; condition 0 is the baseline."""
+
+    questions: Sequence[list[int]]
+    """Token ids."""
+    problem_ids: Sequence[str]
+    conditions: Sequence[Intervention | None]
+    reference: Reference | None = None
+    given: Mapping[int, Tensor] = field(default_factory=dict)
+    """Condition → activations from a file, (problems, T, H)."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The problems and conditions of one batch, as indices into the work."""
+
+    problems: list[int]
+    conditions: list[int]
+    """The baseline, then others: an edit may need the baseline's activations."""
+    first: bool
+    """Whether the baseline's rows are written here."""
+
+    def keys(self) -> list[tuple[int, int]]:
+        return [(problem, c) for problem in self.problems for c in self.conditions]
+
+    def halved(self) -> list["Chosen"]:
+        """Two batches of half the rows each; none when this is a single row and its baseline."""
+        middle = len(self.problems) // 2
+        if middle:
+            parts = (self.problems[:middle], self.problems[middle:])
+            return [replace(self, problems=part) for part in parts]
+        middle = (len(self.conditions) + 1) // 2
+        if len(self.conditions) < 3:
+            return []
+        head, tail = self.conditions[:middle], [0, *self.conditions[middle:]]
+        return [replace(self, conditions=head), replace(self, conditions=tail, first=False)]
+
+    def failed(self) -> list[Finished]:
+        return [(key, failed_for_memory()) for key in self.keys() if self.first or key[1]]

@@ -1,0 +1,102 @@
+"""What contradicts itself in a study file although every single value is fine."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from cotsieve.ground.faults import Finding
+from cotsieve.problems.problem import STRATA, UNKNOWN
+
+if TYPE_CHECKING:
+    from cotsieve.study.settings import Study
+
+
+def contradictions(study: "Study", origin: str) -> list[Finding]:
+    """Everything wrong across the keys of a study, with paths below `origin`."""
+    found = [
+        *_wrong_names(study),
+        *_wrong_conditions(study),
+        *_wrong_sieve(study),
+        *_wrong_targets(study),
+    ]
+    return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
+
+
+def _wrong_names(study: "Study") -> Iterator[Finding]:
+    sweep = study.sweeps.get(study.sieve.sweep)
+    if sweep is None:
+        yield _unknown("sieve.sweep", study.sieve.sweep, study.sweeps)
+    elif study.sieve.ablation not in sweep.all_conditions():
+        yield _unknown("sieve.ablation", study.sieve.ablation, sweep.all_conditions())
+    for name, sweep in study.sweeps.items():
+        for model in sweep.models or []:
+            if model not in study.models:
+                yield _unknown(f"sweeps.{name}.models", model, study.models)
+        source = sweep.reference.source
+        if source is not None and source not in study.sources:
+            yield _unknown(f"sweeps.{name}.reference.source", source, study.sources)
+
+
+def _wrong_conditions(study: "Study") -> Iterator[Finding]:
+    for name, sweep in study.sweeps.items():
+        conditions = sweep.all_conditions()
+        if not conditions:
+            yield Finding(f"sweeps.{name}", "has no conditions", "Add conditions or a grid.")
+        if "baseline" in conditions:
+            yield Finding(
+                f"sweeps.{name}.conditions.baseline",
+                "the baseline is always there and cannot be redefined",
+                "Give this condition another name.",
+            )
+        for condition in sorted(sweep.conditions.keys() & sweep.grid_conditions().keys()):
+            yield Finding(
+                f"sweeps.{name}.conditions.{condition}",
+                "the grid makes a condition of the same name",
+                "Give this condition another name, or remove it.",
+            )
+        for condition, definition in conditions.items():
+            where = f"{sweep.place(name, condition)}.thoughts"
+            yield from _wrong_thoughts(study, name, where, definition["thoughts"])
+
+
+def _wrong_thoughts(
+    study: "Study", sweep: str, where: str, chosen: str | dict | list
+) -> Iterator[Finding]:
+    """Positions a model does not have; layers are checked where its depth is known."""
+    models = [study.models[name] for name in study.models_of(sweep) if name in study.models]
+    thoughts = min((model.thoughts for model in models if model.family == "codi"), default=None)
+    if thoughts is None or chosen == "all":
+        return
+    last = chosen["first"] - 1 if isinstance(chosen, dict) else max(chosen, default=-1)
+    first = 0 if isinstance(chosen, dict) else min(chosen, default=-1)
+    if first < 0 or last >= thoughts:
+        what = f"{chosen} names a thought that does not exist"
+        yield Finding(where, what, f"The model has thoughts 0 to {thoughts - 1}.")
+
+
+def _wrong_sieve(study: "Study") -> Iterator[Finding]:
+    """Models that would be run, but never judged."""
+    if study.sieve.sweep not in study.sweeps:
+        return
+    for name, model in study.models.items():
+        if name not in study.models_of(study.sieve.sweep):
+            yield Finding(
+                f"sweeps.{study.sieve.sweep}.models",
+                f"model '{name}' does not take part in the sweep that decides",
+                "Add it there, or remove the model.",
+            )
+        elif model.family == "imported" and model.ablation != study.sieve.ablation:
+            yield Finding(
+                f"models.{name}.ablation",
+                f"'{model.ablation}' is not the ablation that decides",
+                f"Write '{study.sieve.ablation}', as sieve.ablation says.",
+            )
+
+
+def _wrong_targets(study: "Study") -> Iterator[Finding]:
+    for stratum in study.draw.targets:
+        if stratum not in (*STRATA, UNKNOWN):
+            yield _unknown("draw.targets", stratum, (*STRATA, UNKNOWN))
+
+
+def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
+    return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")

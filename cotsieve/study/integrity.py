@@ -1,0 +1,67 @@
+"""Results that were damaged after they were written: noticed when the workflow is planned.
+
+Every table carries a checksum of its content. A file is read once, and again only when its size or
+time changed. A damaged one raises the number of times this has happened to it, and that number is a
+param of the rule that makes it, so Snakemake makes it again; the file itself is left alone.
+"""
+
+import hashlib
+import json
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from cotsieve.ground import tables
+from cotsieve.ground.faults import BadInput
+from cotsieve.ground.files import CACHE, remember
+
+log = logging.getLogger(__name__)
+
+
+class Integrity:
+    """What is known of the result files of one study."""
+
+    def __init__(self, results: str | Path):
+        """`results` is the study's folder."""
+        self._damaged = Path(results) / "damaged"
+        name = hashlib.sha256(str(Path(results).resolve()).encode()).hexdigest()[:32]
+        self._note = CACHE / "intact" / f"{name}.json"
+        self._intact: dict[str, list[int]] = _loaded(self._note)
+
+    def times_damaged(self, path: str | Path) -> int:
+        """How often the table at `path` was found damaged; 0 for one that is sound or absent."""
+        path = Path(path)
+        counter = self._damaged / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"
+        before = _loaded(counter)
+        with suppress(FileNotFoundError):
+            stamp = _stamp(path)
+            if stamp not in (self._intact.get(str(path)), before.get("stamp")):
+                before = self._look(path, stamp, before, counter)
+        return before.get("times", 0)
+
+    def save(self) -> None:
+        """Remember what was found sound, so that it need not be read again."""
+        with suppress(OSError):  # a read-only cache costs time, nothing else
+            remember(self._note, self._intact)
+
+    def _look(self, path: Path, stamp: list[int], before: dict, counter: Path) -> dict:
+        try:
+            tables.read(path)
+        except BadInput as error:
+            log.warning("%s (it will be made again)", error.findings[0])
+            after = {"path": str(path), "times": before.get("times", 0) + 1, "stamp": stamp}
+            remember(counter, after)
+            return after
+        self._intact[str(path)] = stamp
+        return before
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _loaded(path: Path) -> dict:
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return {}

@@ -1,0 +1,68 @@
+"""What pydantic has to say about a study file, in words that help to mend it."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from cotsieve.ground.faults import Finding
+
+SEVERAL_KINDS = {
+    "layer": "Give early, middle or late, a block index, or a fraction of the depth.",
+    "thoughts": "Give all, {first: k}, or a list of positions counted from 0.",
+}
+"""Keys of a condition whose values may be of several kinds; pydantic tells one error per kind."""
+
+
+def mistakes(origin: str, errors: Sequence[Any], known_keys: Sequence[str]) -> list[Finding]:
+    """One finding per wrong value: its path below `origin`, what was found, and the mend."""
+    found: dict[tuple, Finding] = {}
+    for item in errors:
+        location, mend = _location(item["loc"])
+        where = f"{origin}: {'.'.join(str(step) for step in location if step != '[key]')}"
+        found.setdefault(location, _finding(where, item, mend, known_keys))
+    return list(found.values())
+
+
+def _location(location: tuple) -> tuple[tuple, str | None]:
+    """Where in the file a value stands, and the mend of values that may be of several kinds."""
+    steps = list(location)
+    if steps[0] == "models" and len(steps) > 2 and steps[2] in ("codi", "imported"):
+        del steps[2]  # the family, which stands nowhere in a path of the file
+    if steps[0] == "sweeps" and len(steps) > 3:
+        field = 4 if steps[2] == "conditions" else 3
+        if len(steps) > field + 1 and steps[field] in SEVERAL_KINDS:
+            in_grid = isinstance(steps[field + 1], int)
+            return tuple(steps[: field + 1 + in_grid]), SEVERAL_KINDS[steps[field]]
+    return tuple(steps), None
+
+
+def _finding(
+    where: str, item: dict[str, Any], mend: str | None, known_keys: Sequence[str]
+) -> Finding:
+    found = item.get("input")
+    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {found!r})"
+    if mend:
+        return Finding(where, f"not a choice{shown}", mend)
+    if item["type"] == "extra_forbidden":
+        return Finding(where, f"unknown key{shown}", _nearest(item["loc"][-1], known_keys))
+    if item["type"] == "missing":
+        return Finding(where, "is missing", "Add it; config/README.md says how.")
+    if item["type"] == "union_tag_invalid":
+        what, choices = f"there is no '{item['ctx']['tag']}'", item["ctx"]["expected_tags"]
+        return Finding(f"{where}.family", what, f"Use one of: {choices}.")
+    return Finding(where, item["msg"].removeprefix("Value error, ") + shown, _mend(item))
+
+
+def _mend(item: dict[str, Any]) -> str:
+    if item["type"] == "string_pattern_mismatch" and "0-9a-f" in item["ctx"]["pattern"]:
+        return "Give the full 40-digit commit, so that the result can be repeated."
+    if item["type"] == "string_pattern_mismatch":
+        return "Names become paths: use letters, digits and . _ + - only."
+    if item["type"] in ("int_type", "float_type") and isinstance(item["input"], str):
+        return "Write it as a number: without quotes, and as 0.001 or 1.0e-3 instead of 1e-3."
+    return "Correct the value; config/README.md lists what each key takes."
+
+
+def _nearest(key: object, known_keys: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(key), known_keys, n=1)
+    return f"Did you mean '{close[0]}'?" if close else "Remove it; config/README.md lists the keys."

@@ -1,0 +1,43 @@
+"""Models for whole runs of the workflow, made once per session."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "models")]
+
+Define = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Definition of a random LLaMA-shaped CODI checkpoint."""
+    from make_codi import make_codi
+
+    made = make_codi(tmp_path_factory.mktemp("tiny"), layers=4)
+    return {
+        "checkpoint": str(made.checkpoint),
+        "base": str(made.base),
+        "lora": {"rank": made.rank, "alpha": made.alpha},
+    }
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Path:
+    """The folder of golden outputs of a tiny random LLaMA-shaped CODI checkpoint."""
+    return shared / "golden" / "codi_llama_tiny"
+
+
+@pytest.fixture
+def golden_model(golden: Path) -> Define:
+    """Definition of the golden model, with further keys."""
+
+    def define(**keys: Any) -> dict[str, Any]:
+        model = {"checkpoint": str(golden / "ckpt"), "base": str(golden / "base")}
+        return model | {"lora": {"rank": 8, "alpha": 2}} | keys
+
+    return define
