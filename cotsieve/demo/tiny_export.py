@@ -1,5 +1,6 @@
 """Writes and reads the embedded model in the CODI checkpoint format."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
-from cotsieve.demo.tiny_model import ModelShape, TinyCodi
+from cotsieve.demo.tiny_model import AdapterLinear, ModelShape, TinyCodi
 from cotsieve.demo.vocabulary import LONGEST_SEQUENCE
 
 
@@ -73,6 +74,26 @@ def rounded(model: TinyCodi) -> TinyCodi:
     copy.load_state_dict({name: t.half().float() for name, t in model.state_dict().items()})
     copy.set_adapted(model.layers[0].mlp.up_proj.adapted)
     return copy.eval()
+
+
+def split_change(before: TinyCodi, after: TinyCodi) -> TinyCodi:
+    """Return `after` with the largest directions of the change moved into the adapters.
+
+    Base plus scaled adapter is exactly the weight of `after`, so nothing else changes.
+    """
+    result = copy.deepcopy(after)
+    for old, new in zip(before.modules(), result.modules(), strict=True):
+        if isinstance(new, AdapterLinear):
+            rank = new.lora_A["default"].weight.shape[0]
+            change = (new.base_layer.weight - old.base_layer.weight).detach()
+            left, sizes, right = torch.linalg.svd(change, full_matrices=False)
+            root = (sizes[:rank] / new.scale).sqrt()
+            new.lora_B["default"].weight.data = left[:, :rank] * root
+            new.lora_A["default"].weight.data = root[:, None] * right[:rank]
+            product = new.lora_B["default"].weight @ new.lora_A["default"].weight
+            new.base_layer.weight.data -= new.scale * product.detach()
+    result.set_adapted(True)
+    return result
 
 
 def merged_state(model: TinyCodi) -> dict[str, torch.Tensor]:

@@ -21,7 +21,13 @@ from torch.nn import functional as F
 from cotsieve.demo import stories
 from cotsieve.demo.tiny_corpus import IGNORED, OPERATORS, Batch, Corpus
 from cotsieve.demo.tiny_evaluation import LATENTS, Answerer, needs_table, survey
-from cotsieve.demo.tiny_export import export_checkpoint, load_exported, rounded, write_json
+from cotsieve.demo.tiny_export import (
+    export_checkpoint,
+    load_exported,
+    rounded,
+    split_change,
+    write_json,
+)
 from cotsieve.demo.tiny_model import Context, ModelShape, Pass, TinyCodi
 from cotsieve.demo.vocabulary import LARGEST_NUMBER, build_tokenizer
 
@@ -55,12 +61,12 @@ class Settings:
     final_rate: float = 0.03
     weight_decay: float = 0.05
     clip: float = 1.0
-    tune_steps: int = 480
-    tune_rate: float = 2e-3
+    tune_steps: int = 720
+    tune_rate: float = 1.5e-3
     tune_warm_up: int = 20
     tune_check: int = 40
     # Chance, by number of steps, that all thoughts of a problem are zeroed while tuning.
-    zero_chance: tuple[float, ...] = (0.1, 0.4, 0.5, 0.5, 0.5)
+    zero_chance: tuple[float, ...] = (0.04, 0.4, 0.6, 0.6, 0.6)
 
 
 def at(values: Tensor, places: Tensor) -> Tensor:
@@ -279,30 +285,20 @@ def zeroed_rows(batch: Batch, chances: tuple[float, ...], generator: torch.Gener
     return torch.rand(len(chance), generator=generator) < chance
 
 
-def start_adapters(model: TinyCodi) -> list[nn.Parameter]:
-    """Freeze everything but adapters and projection, and return those."""
-    model.set_adapted(True)
-    tuned = []
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_("lora" in name or "prj" in name)
-        if parameter.requires_grad:
-            tuned.append(parameter)
-    return tuned
-
-
-def tune_adapters(
+def tune(
     trainer: Trainer, corpus: Corpus, tokenizer, validation: list[stories.Problem]
-) -> list[dict]:
-    """Train the adapters while some problems must be answered from zeroed thoughts.
+) -> tuple[TinyCodi, list[dict]]:
+    """Train on while some problems must be answered from zeroed thoughts.
 
-    Keeps the weights of the check with the best margin on the validation problems and returns
+    The change of the weights is then split into adapters and base. Keeps the weights of the check with the best margin on the validation problems and returns
     what was measured at every check.
     """
     model, settings = trainer.model, trainer.settings
-    optimiser = torch.optim.AdamW(start_adapters(model), betas=(0.9, 0.98), weight_decay=0.0)
+    optimisers = trainer.base_optimisers()
+    start = copy.deepcopy(model)
     batches = corpus.batches(random.Random(settings.seed + 2), settings.batch, settings.pool)
     generator = torch.Generator().manual_seed(settings.seed)
-    report, history, best = Report("tune"), [], (-math.inf, model.state_dict())
+    report, history, best = Report("tune"), [], (-math.inf, start)
     for step in range(settings.tune_steps):
         batch = next(batches)
         zeroed = zeroed_rows(batch, settings.zero_chance, generator)
@@ -310,19 +306,19 @@ def tune_adapters(
             loss, parts = trainer.joint_loss(batch, False, with_teacher=False, zeroed=zeroed)
         left = 1.02 - step / settings.tune_steps
         rate = settings.tune_rate * min(1.0, (step + 1) / settings.tune_warm_up, left)
-        trainer.update(loss, [optimiser], rate)
+        trainer.update(loss, optimisers, rate)
         for name, rows in (("right", ~zeroed), ("right zeroed", zeroed)):
             if rows.any():
                 parts[name] = trainer.number_hits[rows].mean().item()
         report.add(step, parts)
         if (step + 1) % settings.tune_check == 0:
-            table = needs_table(Answerer(rounded(model), tokenizer), validation)
+            candidate = split_change(start, model)
+            table = needs_table(Answerer(rounded(candidate), tokenizer), validation)
             history.append({"step": step + 1, "margin": margin(table), "strata": table})
             print(json.dumps(history[-1]), flush=True)
             if history[-1]["margin"] > best[0]:
-                best = (history[-1]["margin"], copy.deepcopy(model.state_dict()))
-    model.load_state_dict(best[1])
-    return history
+                best = (history[-1]["margin"], candidate)
+    return best[1], history
 
 
 def margin(table: dict[str, dict[str, float]]) -> float:
@@ -416,10 +412,11 @@ def train(settings: Settings, out: Path, base_weights: Path | None) -> None:
     before = needs_table(Answerer(rounded(trainer.model), tokenizer), problems["validation"])
     print("before tuning", json.dumps(before), flush=True)
     history = [{"step": 0, "margin": margin(before), "strata": before}]
-    history += tune_adapters(trainer, corpus, tokenizer, problems["validation"])
-    export_checkpoint(trainer.model, tokenizer, out)
+    tuned, checks = tune(trainer, corpus, tokenizer, problems["validation"])
+    history += checks
+    export_checkpoint(tuned, tokenizer, out)
     answerer = Answerer(load_exported(out, shape), tokenizer)
-    record = training_record(trainer.model, settings, history)
+    record = training_record(tuned, settings, history)
     record["measured"] = {
         name: survey(answerer, problems[name], problems["reference"])
         for name in ("validation", "sample", "fresh")

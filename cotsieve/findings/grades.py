@@ -1,11 +1,10 @@
 """Rollouts → grades: the answer each rollout gave, and whether it is the reference answer."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pyarrow as pa
 
-from cotsieve.answers.graders import grade, matches
+from cotsieve.answers.graders import Graded, compare_many, predict
 from cotsieve.ground.faults import BadInput, Finding
 
 GRADES = pa.schema(
@@ -15,48 +14,48 @@ GRADES = pa.schema(
         ("sample", pa.int32()),
         ("prediction", pa.string()),
         ("verdict", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 VERDICTS = ("correct", "incorrect", "no_answer", "failed")
 
 
-class _Read(NamedTuple):
-    prediction: str | None
-    verdict: str
-
-
 def grade_rollouts(
-    rollouts: pa.Table, answers: Mapping[str, str], grader: str, tolerance: float
+    rollouts: pa.Table,
+    answers: Mapping[str, str],
+    grader: str,
+    tolerance: float,
+    processes: int = 1,
 ) -> list[dict]:
-    """One grade per rollout, in the order of the rollouts.
+    """One grade per rollout, in the order of the rollouts; the same whatever `processes` is.
 
     `answers` maps problem ids to reference answers. A failed rollout is not wrong: its verdict is
-    "failed". An imported rollout brings its prediction along and is only compared; every other
-    one is read by `grader`. Raises BadInput when problems have no reference answer.
+    "failed", as it is, with a reason, where the grader cannot tell within its limits. An imported
+    rollout brings its prediction along and is only compared; every other one is read by `grader`.
+    Raises BadInput when problems have no reference answer, or one the grader cannot compare with.
     """
     rows = rollouts.select(
         ["problem_id", "condition", "sample", "text", "finish_reason", "imported_prediction"]
     ).to_pylist()
     _refuse_unknown(rows, answers)
-    grades = []
-    for row in rows:
-        read = _read(row, answers.get(row["problem_id"]), grader, tolerance)
-        key = {name: row[name] for name in ("problem_id", "condition", "sample")}
-        grades.append({**key, "prediction": read.prediction, "verdict": read.verdict})
-    return grades
+    finished = [row for row in rows if row["finish_reason"] != "failed"]
+    pairs = [(_prediction(row, grader), answers[row["problem_id"]]) for row in finished]
+    found = iter(compare_many(grader, pairs, tolerance, processes))
+    return [
+        _grade(row, Graded(None, "failed") if row["finish_reason"] == "failed" else next(found))
+        for row in rows
+    ]
 
 
-def _read(row: dict, reference: str | None, grader: str, tolerance: float) -> _Read:
-    if row["finish_reason"] == "failed":
-        return _Read(None, "failed")
+def _prediction(row: dict, grader: str) -> str | None:
     if row["finish_reason"] == "imported":
-        prediction = row["imported_prediction"]
-        if prediction is None:
-            return _Read(None, "no_answer")
-        right = matches(grader, prediction, reference, tolerance)
-        return _Read(prediction, "correct" if right else "incorrect")
-    graded = grade(grader, row["text"], reference, tolerance)
-    return _Read(graded.prediction, graded.verdict)
+        return row["imported_prediction"]
+    return predict(grader, row["text"])
+
+
+def _grade(row: dict, graded: Graded) -> dict:
+    key = {name: row[name] for name in ("problem_id", "condition", "sample")}
+    return {**key, **graded._asdict()}
 
 
 def _refuse_unknown(rows: list[dict], answers: Mapping[str, str]) -> None:

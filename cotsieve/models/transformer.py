@@ -6,117 +6,19 @@ the prompt. A continuation never copies the prompt's keys and values: all C of a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cotsieve.models.architecture import Architecture
+from cotsieve.models.continuations import Continuations, Prompts, length_mask
 
 RESID_PRE = "resid_pre"
 RESID_POST = "resid_post"
 
 Edit = Callable[[int, str, Tensor], Tensor]
 """(block, side, residual stream (B, C, H)) → residual stream; called around every block."""
-
-
-@dataclass
-class Prompts:
-    """Keys and values of B prompts in every layer; pads lie on the right and are never read."""
-
-    keys: list[Tensor]
-    """Per layer (B, N, P, D)."""
-    values: list[Tensor]
-    lengths: Tensor
-    """Real tokens of each prompt, (B,) int64."""
-    mask: Tensor
-    """0 where a prompt token is real, -inf where it is a pad, (B, 1, 1, P) float32."""
-
-    def select(self, problems: Tensor) -> "Prompts":
-        longest = int(self.lengths[problems].max())
-        return Prompts(
-            [keys[problems, :, :longest] for keys in self.keys],
-            [values[problems, :, :longest] for values in self.values],
-            self.lengths[problems],
-            self.mask[problems, :, :, :longest],
-        )
-
-
-@dataclass
-class Continuations:
-    """C continuations of each of B prompts: their own keys and values, grown one token a step."""
-
-    prompts: Prompts
-    count: int
-    """C."""
-    keys: list[Tensor]
-    """Per layer (B, N, C, capacity, D)."""
-    values: list[Tensor]
-    length: int
-    """Tokens every continuation has so far; all grow together."""
-
-    @classmethod
-    def begin(cls, prompts: Prompts, count: int, capacity: int) -> "Continuations":
-        problems, heads, _, size = prompts.keys[0].shape
-        shape = (problems, heads, count, capacity, size)
-        empty = [prompts.keys[0].new_empty(shape) for _ in range(2 * len(prompts.keys))]
-        return cls(prompts, count, empty[::2], empty[1::2], 0)
-
-    def fork(self, count: int) -> "Continuations":
-        """Every single continuation becomes `count` equal ones."""
-        forked = Continuations.begin(self.prompts, count, self.keys[0].shape[3])
-        for new, old in zip(forked.keys + forked.values, self.keys + self.values, strict=True):
-            new[:, :, :, : self.length] = old[:, :, :, : self.length]
-        forked.length = self.length
-        return forked
-
-    def select(self, rows: Tensor) -> "Continuations":
-        """Keep the rows named by b * C + c, each as a problem with one continuation."""
-        problems, which = rows // self.count, rows % self.count
-        return Continuations(
-            self.prompts.select(problems),
-            1,
-            [keys[problems, :, which][:, :, None] for keys in self.keys],
-            [values[problems, :, which][:, :, None] for values in self.values],
-            self.length,
-        )
-
-    def room_for(self, tokens: int) -> None:
-        """Make sure that `tokens` more fit."""
-        capacity = self.keys[0].shape[3]
-        if self.length + tokens > capacity:
-            extra = max(tokens, capacity)
-            self.keys = [F.pad(keys, (0, 0, 0, extra)) for keys in self.keys]
-            self.values = [F.pad(values, (0, 0, 0, extra)) for values in self.values]
-
-
-def join_continuations(parts: list[Continuations]) -> Continuations:
-    """One batch of several with a single continuation per problem and equal lengths."""
-    longest = max(part.prompts.keys[0].shape[2] for part in parts)
-    capacity = max(part.keys[0].shape[3] for part in parts)
-    layers = range(len(parts[0].keys))
-    prompts = Prompts(
-        [_stacked([part.prompts.keys[i] for part in parts], longest) for i in layers],
-        [_stacked([part.prompts.values[i] for part in parts], longest) for i in layers],
-        torch.cat([part.prompts.lengths for part in parts]),
-        torch.cat([_widened(part.prompts.mask, longest) for part in parts]),
-    )
-    return Continuations(
-        prompts,
-        1,
-        [_stacked([part.keys[i] for part in parts], capacity) for i in layers],
-        [_stacked([part.values[i] for part in parts], capacity) for i in layers],
-        parts[0].length,
-    )
-
-
-def _stacked(parts: list[Tensor], tokens: int) -> Tensor:
-    return torch.cat([F.pad(part, (0, 0, 0, tokens - part.shape[-2])) for part in parts])
-
-
-def _widened(mask: Tensor, tokens: int) -> Tensor:
-    return F.pad(mask, (0, tokens - mask.shape[-1]), value=-torch.inf)
 
 
 class Decoder:
@@ -168,14 +70,12 @@ class Decoder:
             values.append(value)
             if block is not self.blocks[-1]:  # nothing reads the last block's output of a prompt
                 residual = block.finish(residual, _causal(query, key, value))
-        real = positions[None] < lengths[:, None]
-        mask = torch.zeros(real.shape, device=self.device).masked_fill_(~real, -torch.inf)
-        return Prompts(keys, values, lengths, mask[:, None, None])
+        return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
 
     def step(self, inputs: Tensor, rows: Continuations, edit: Edit | None = None) -> Tensor:
         """Feed one vector to every continuation, (B, C, H) → final hidden state (B, C, H)."""
         rows.room_for(1)
-        positions = (rows.prompts.lengths + rows.length)[:, None]
+        positions = rows.positions
         residual = self._placed(inputs, positions)
         rotation = self._rotation(positions, rows.prompts.keys[0].shape[2] + rows.length + 1)
         for index, block in enumerate(self.blocks):
@@ -303,11 +203,12 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     own = query.view(problems, kv, rows.count, -1, size)
     to_prompt = query @ prompts.keys[layer].transpose(-1, -2)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
-    scores = torch.cat(
-        (to_prompt.float() + prompts.mask, to_own.view(problems, kv, queries, length).float()), -1
-    )
-    weights = scores.softmax(-1).to(query.dtype)
     reach = to_prompt.shape[-1]
+    seen = to_prompt.view(problems, kv, rows.count, -1, reach).float() + rows.mask
+    own_mask = rows.own_mask(length)
+    to_own = to_own.float() if own_mask is None else to_own.float() + own_mask
+    weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)
+    weights = weights.view(problems, kv, queries, -1)
     from_own = weights[..., reach:].view(problems, kv, rows.count, -1, length)
     out = (from_own @ rows.values[layer][:, :, :, :length]).view(problems, kv, queries, size)
     return out + weights[..., :reach] @ prompts.values[layer]

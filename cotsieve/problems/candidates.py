@@ -8,15 +8,18 @@ from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.cells import RowFault, identity_text, question_text, shown
 from cotsieve.problems.problem import Problem
 from cotsieve.problems.records import place, read_records, read_text, refuse
+from cotsieve.problems.row import cell, inner
 from cotsieve.problems.sources import (
     FORMATS,
     VARIANTS,
-    cell,
     check_columns,
-    side,
+    row_of,
     variant,
     wanted,
 )
+
+_QUESTION = dict.fromkeys(("math", "math500", "deepscaler"), "problem") | {"am": "messages"}
+"""The column with the question, where it is not called question."""
 
 
 class Exclusion(NamedTuple):
@@ -75,8 +78,7 @@ def select(
 def read_exclusion(path: Path, definition: Mapping[str, object]) -> Exclusion:
     """The questions or ids listed in a file.
 
-    `definition` holds `format` ("text": one per line; "gsm8k", "pairs", "cot_all", "columns"),
-    `by` ("question", "id"), `field` (the column to read; needed for ids), `columns` and `variant`
+    `definition` holds `format` ("text": one per line; or a format of a source), `by` ("question", "id"), `field` (the column to read; needed for ids), `columns` and `variant`
     as for a source. Raises BadInput with every entry that is not usable text.
     """
     path = Path(path)
@@ -135,16 +137,21 @@ def _field(definition: Mapping[str, object]) -> str | None:
 
 
 def _top_column(definition: Mapping[str, object]) -> str:
-    within = variant(definition) if definition["format"] == "pairs" else "question"
-    return _field(definition) or within
+    if definition["format"] == "pairs":
+        return _field(definition) or variant(definition)
+    return _field(definition) or _QUESTION.get(definition["format"], "question")
 
 
 def _entry(definition: Mapping[str, object], record: dict) -> str:
     if definition.get("by") == "id":
         return identity_text(cell(record, _field(definition))).strip()
-    if definition["format"] == "pairs" and not _field(definition):
-        record = side(record, variant(definition))
-    return question_text(cell(record, _field(definition) or "question")).strip()
+    if _field(definition):
+        return question_text(cell(record, _field(definition))).strip()
+    if definition["format"] == "am":
+        return question_text(row_of(definition, record).question).strip()
+    if definition["format"] == "pairs":
+        return question_text(cell(inner(record, variant(definition)), "question")).strip()
+    return question_text(cell(record, _top_column(definition))).strip()
 
 
 def _check_definition(path: Path, definition: Mapping[str, object]) -> None:

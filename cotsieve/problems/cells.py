@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 
+from cotsieve.answers.boxed import last_box
 from cotsieve.answers.exact import exact
 from cotsieve.answers.published import original_reference
 
@@ -67,6 +68,28 @@ def marked_answer(solution: str | None) -> str:
         what = f"not one number behind ####, but {shown(marker[1])}"
         raise RowFault(what, "Write one number there, such as 1234 or 1,234.5, or map an answer.")
     return answer
+
+
+def latex_answer(value: object) -> str:
+    """A reference answer as it is written, LaTeX included; RowFault unless it is text or a number.
+
+    Blanks around it are dropped.
+    """
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return answer_text(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise RowFault("the answer is empty", "Write the answer or remove the row.")
+    return _storable("answer", value).strip()
+
+
+def boxed_answer(solution: str | None) -> str:
+    """The reference answer in the last \\boxed{...} of a solution; RowFault when it is empty."""
+    content = last_box(solution or "")
+    if content is None:
+        raise RowFault("missing \\boxed{...}", "Put the solution's answer in one.")
+    if not content.strip():
+        raise RowFault("the last \\boxed{...} is empty", "Put the solution's answer in it.")
+    return content.strip()
 
 
 def steps_number(value: object) -> int:

@@ -55,6 +55,8 @@ def _paths(repo: str, config: str, split: str, revision: str, where: str) -> lis
 
     try:
         with explaining(where, _OTHERWISE):
+            # Asked first because it fails at once; a list is tried again for many seconds.
+            HfApi().dataset_info(repo, revision=revision)
             files = HfApi().list_repo_files(repo, repo_type="dataset", revision=revision)
     except BadInput as unheard:
         try:

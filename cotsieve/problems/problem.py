@@ -25,6 +25,8 @@ PROBLEMS = pa.schema(
         ("steps", pa.int32()),
         ("stratum", pa.string()),
         ("error", pa.string()),
+        ("level", pa.int32()),
+        ("subject", pa.string()),
     ]
 )
 
@@ -41,11 +43,16 @@ class Problem:
     """Exactly as in the file, blanks included."""
     solution: str | None
     answer: str
-    """The reference answer in canonical form, such as 1234, -5, 3.5 or 3/4."""
+    """The reference answer: a number in canonical form, such as 1234, -5, 3.5 or 3/4, or LaTeX as
+    it is written, such as x \\in [-2,7]."""
     steps: int
     stratum: str
     error: str | None = None
     """Why the row cannot be used; the problem then counts as failed everywhere."""
+    level: int | None = None
+    """Difficulty as the source gives it, from 1; MATH has five levels."""
+    subject: str | None = None
+    """Field of mathematics as the source names it, such as Geometry."""
 
 
 def count_steps(solution: str) -> int:

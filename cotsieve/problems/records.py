@@ -15,11 +15,12 @@ from cotsieve.problems.strict_json import Decoded, decode_array, decode_lines, n
 MOST_FINDINGS = 20
 """How many findings one message spells out; the rest are counted."""
 
-_KINDS = "Use .json (an array of objects), .jsonl (one per line), .json.gz, .jsonl.gz or .parquet."
+_KINDS = "Use .json (an array of objects) or .jsonl (one per line), both also .gz or .zst; or .parquet."
+_ZIPPED = {".gz": (b"\x1f\x8b", "gzip"), ".zst": (b"\x28\xb5\x2f\xfd", "zstd")}
 
 
 def read_records(path: Path) -> list[dict]:
-    """The rows of a .json (array), .jsonl or .parquet file, the JSON kinds also with .gz.
+    """The rows of a .json (array), .jsonl or .parquet file, the JSON kinds also with .gz or .zst.
 
     The name decides the kind. Raises BadInput with every bad row: invalid UTF-8 or JSON, NaN and
     infinities in JSON, repeated keys, rows that are not objects, damaged or empty files.
@@ -41,7 +42,10 @@ def read_records(path: Path) -> list[dict]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, unzipped when its name ends in .gz; BadInput names the bad line."""
+    """The text of a UTF-8 file, unzipped when its name ends in .gz or .zst.
+
+    BadInput names the bad line.
+    """
     data = _content(Path(path))
     try:
         return data.decode("utf-8")
@@ -72,28 +76,40 @@ def refuse(findings: Iterable[Finding]) -> None:
 def _kind(path: Path) -> str:
     name = path.name.lower()
     for kind in ("parquet", "jsonl", "json"):
-        if name.endswith(f".{kind}") or (kind != "parquet" and name.endswith(f".{kind}.gz")):
+        if name.endswith(f".{kind}"):
+            return kind
+        if kind != "parquet" and name.endswith(tuple(f".{kind}{end}" for end in _ZIPPED)):
             return kind
     raise bad(path, "its name does not say what kind of file it is", _KINDS)
 
 
 def _content(path: Path) -> bytes:
-    zipped = path.name.lower().endswith(".gz")
     try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b") and not zipped:
-            raise bad(path, "it is gzip data", "Add .gz to its name, or unzip it.")
-        data = gzip.decompress(data) if zipped else data
+        data = _unzipped(path, path.read_bytes())
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Correct the path.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise bad(path, f"damaged or cut gzip data ({error})", "Fetch it again.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException) as error:
+        raise bad(path, f"damaged or cut compressed data ({error})", "Fetch it again.") from None
     except OSError as error:
-        raise bad(path, f"cannot be read ({error.strerror})", "Correct the path.") from None
+        what = f"cannot be read ({error.strerror or _shown(str(error))})"
+        raise bad(path, what, "Correct the path, or fetch it again.") from None
     if not data:
         raise bad(path, "the file is empty", "Check that it was written completely.")
     if data.startswith(b"\xef\xbb\xbf"):
         raise bad(path, "it starts with a byte-order mark", "Save it as UTF-8 without one.")
+    return data
+
+
+def _unzipped(path: Path, data: bytes) -> bytes:
+    ending = path.suffix.lower()
+    for end, (magic, name) in _ZIPPED.items():
+        if data.startswith(magic) and ending != end:
+            raise bad(path, f"it is {name} data", f"Add {end} to its name, or unzip it.")
+    if ending == ".gz":
+        return gzip.decompress(data)
+    if ending == ".zst":
+        with pa.input_stream(pa.BufferReader(data), compression="zstd") as stream:
+            return stream.read()
     return data
 
 

@@ -3,42 +3,59 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.cells import (
     RowFault,
     answer_text,
+    boxed_answer,
     identity_text,
+    latex_answer,
     marked_answer,
     question_text,
     shown,
     solution_text,
     steps_number,
 )
+from cotsieve.problems.competition import (
+    DEEPSCALER,
+    MATH,
+    MATH500,
+    deepscaler_row,
+    math500_row,
+    math_row,
+)
+from cotsieve.problems.distilled import AM, am_row
 from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
 from cotsieve.problems.records import place, read_records, refuse
+from cotsieve.problems.row import Row, cell, inner
 
-FORMATS = ("gsm8k", "pairs", "cot_all", "columns")
+FORMATS = ("gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am")
 VARIANTS = ("clean", "corrupted")
 
 _OWN_IDS = {"pairs": "pair_", "cot_all": "existing_"}
+_NAMED_ROWS = ("math", "math500")
+"""Formats whose rows may carry their id, as unique_id."""
 _NEEDED = {
     "gsm8k": ("question", "answer"),
     "pairs": ("pair_id", *VARIANTS),
     "cot_all": ("pair_id", "variant", "question", "answer", "reasoning_steps"),
     "columns": (),
+    "math": MATH,
+    "math500": MATH500,
+    "deepscaler": DEEPSCALER,
+    "am": AM,
 }
 
 
 def read_source(name: str, definition: Mapping[str, object], path: Path) -> list[Problem]:
     """The problems of a file, in file order.
 
-    `definition` holds `format` ("gsm8k", "pairs", "cot_all", "columns"), `columns` (for "columns":
-    the file's names for question, solution, answer, steps, id), `id` (a column of ids), `variant`
-    ("clean", "corrupted") and `bad_rows`: "stop" refuses the file with every bad row, "record"
-    keeps each as a problem with an `error`. Raises BadInput for those, and always for an
-    unreadable file, an unmapped column or an id that occurs twice.
+    `definition` holds `format` (one of FORMATS), `columns` (for "columns": the file's names for
+    question, solution, answer, steps, id), `id` (a column of ids), `variant` ("clean",
+    "corrupted") and `bad_rows`: "stop" refuses the file with every bad row, "record" keeps each as
+    a problem with an `error`. Raises BadInput for those, and always for an unreadable file, an
+    unmapped column or an id that occurs twice.
     """
     path = Path(path)
     _check_definition(name, definition)
@@ -75,21 +92,6 @@ def variant(definition: Mapping[str, object]) -> str:
     return definition.get("variant") or "clean"
 
 
-def cell(record: Mapping[str, object], column: str) -> object:
-    """A row's value in a column; RowFault when the row lacks the column."""
-    if column not in record:
-        raise RowFault(f"it has no {column!r}", f"Add {column!r} to the row.")
-    return record[column]
-
-
-def side(record: Mapping[str, object], which: str) -> Mapping[str, object]:
-    """The clean or corrupted half of a pair; RowFault when it is not an object."""
-    half = cell(record, which)
-    if not isinstance(half, Mapping):
-        raise RowFault(f"{which!r} is {shown(half)}, not an object", "Write an object there.")
-    return half
-
-
 def check_columns(path: Path, rows: list[dict], columns: list[str]) -> None:
     """Raise BadInput for columns that no row of the file has."""
     existing = list(dict.fromkeys(key for record in rows for key in record))
@@ -102,59 +104,72 @@ def check_columns(path: Path, rows: list[dict], columns: list[str]) -> None:
     )
 
 
-class _Cells(NamedTuple):
-    question: object
-    solution: object = None
-    answer: object = None
-    steps: object = None
-    marked: bool = False
-    """The answer stands in the solution."""
-
-
-def _problem(name: str, definition: Mapping[str, object], row: int, record: dict) -> Problem:
-    problem_id = _problem_id(name, definition, row, record)
-    cells = _cells(definition, record)
-    question = question_text(cells.question)
-    solution = solution_text(cells.solution)
-    answer = marked_answer(solution) if cells.marked else answer_text(cells.answer)
-    given = cells.steps is not None
-    steps = steps_number(cells.steps) if given else count_steps(solution or "")
-    stratum = difficulty(steps) if given or solution is not None else UNKNOWN
-    return Problem(problem_id, name, row, question, solution, answer, steps, stratum)
-
-
-def _cells(definition: Mapping[str, object], record: dict) -> _Cells:
+def row_of(definition: Mapping[str, object], record: dict) -> Row:
+    """The cells of a row, still unchecked; RowFault when the row has not the form of its format."""
     kind = definition["format"]
     if kind == "gsm8k":
-        return _Cells(cell(record, "question"), cell(record, "answer"), marked=True)
+        return Row(cell(record, "question"), cell(record, "answer"), answer_is="marked")
     if kind == "cot_all":
-        return _Cells(
+        return Row(
             question=cell(record, "question"),
             answer=cell(record, "answer"),
             steps=cell(record, "reasoning_steps"),
         )
     if kind == "pairs":
-        return _pair_cells(variant(definition), record)
+        return _pair_row(variant(definition), record)
+    if kind == "math":
+        return math_row(record)
+    if kind == "math500":
+        return math500_row(record)
+    if kind == "deepscaler":
+        return deepscaler_row(record)
+    if kind == "am":
+        return am_row(record)
     names = definition["columns"]
     cells = {key: cell(record, column) for key, column in names.items() if key != "id"}
-    return _Cells(**cells, marked="answer" not in names)
+    return Row(**cells, answer_is="number" if "answer" in names else "marked")
 
 
-def _pair_cells(which: str, record: dict) -> _Cells:
-    half, solution = side(record, which), cell(side(record, "clean"), "full_answer")
+def _pair_row(which: str, record: dict) -> Row:
+    half, solution = inner(record, which), cell(inner(record, "clean"), "full_answer")
     question = cell(half, "question")
     if which == "clean":
         # Not the pair's own answer: five of the published ones are cut at a comma ("2,125" is 2).
-        return _Cells(question, solution, marked=True)
+        return Row(question, solution, answer_is="marked")
     # A corrupted question differs from its clean twin in a number, so it takes as many steps.
     steps = count_steps(solution_text(solution) or "")
-    return _Cells(question, answer=cell(half, "answer"), steps=steps)
+    return Row(question, answer=cell(half, "answer"), steps=steps)
+
+
+def _problem(name: str, definition: Mapping[str, object], row: int, record: dict) -> Problem:
+    problem_id = _problem_id(name, definition, row, record)
+    found = row_of(definition, record)
+    question = question_text(found.question)
+    if found.fault:
+        raise found.fault
+    solution = solution_text(found.solution)
+    answer = _answer(found, solution)
+    given = found.steps is not None
+    steps = steps_number(found.steps) if given else count_steps(solution or "")
+    stratum = difficulty(steps) if given or solution is not None else UNKNOWN
+    about = {"level": found.level, "subject": found.subject}
+    return Problem(problem_id, name, row, question, solution, answer, steps, stratum, **about)
+
+
+def _answer(row: Row, solution: str | None) -> str:
+    if row.answer_is == "marked":
+        return marked_answer(solution)
+    if row.answer_is == "boxed":
+        return boxed_answer(solution)
+    return latex_answer(row.answer) if row.answer_is == "text" else answer_text(row.answer)
 
 
 def _problem_id(name: str, definition: Mapping[str, object], row: int, record: dict) -> str:
     column = _id_column(definition)
     if column:
         return identity_text(cell(record, column))
+    if definition["format"] in _NAMED_ROWS and record.get("unique_id") is not None:
+        return identity_text(record["unique_id"])
     prefix = _OWN_IDS.get(definition["format"])
     if prefix is None:
         return f"{name}_{row}"
@@ -170,7 +185,7 @@ def _failed(
     except RowFault:
         problem_id = f"{name}_{row}"
     try:
-        question = question_text(_cells(definition, record).question)
+        question = question_text(row_of(definition, record).question)
     except RowFault:
         question = ""
     return Problem(problem_id, name, row, question, None, "", 0, UNKNOWN, str(fault))

@@ -11,7 +11,8 @@ from math import inf
 import torch
 from torch import Tensor
 
-from cotsieve.models.transformer import Continuations, Decoder, join_continuations
+from cotsieve.models.continuations import Continuations, join_continuations
+from cotsieve.models.transformer import Decoder
 
 NOT_FINITE = "the logits are not finite numbers; run this model in a wider number format"
 

@@ -107,6 +107,7 @@ def _generated(
         recipe.max_new_tokens,
         device=running.device,
         batch_rows=running.batch_rows,
+        stop_at=recipe.stop_at,
     )
     seconds = time.perf_counter() - started
     log.info("model loaded on %s in %.1f s", loaded.engine.decoder.device, seconds)

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cotsieve.models.transformer import Continuations, Decoder
+from cotsieve.models.continuations import Continuations
+from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.decoding import Finished, Greedy, Rows, decode, join
 from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
 from cotsieve.rollouts.interventions import PRE_PROJECTION

@@ -16,12 +16,17 @@ class Recipe:
     """Name → definition, the baseline (None) first."""
     identity: Mapping[str, Any]
     """Model with the digests of its files, decoding, code, library versions."""
-    reference: str
-    """Digest of the problems that give means and donors."""
+    reference: str | None
+    """Digest of the problems that give means and donors; None where none are needed."""
 
     @property
     def max_new_tokens(self) -> int:
         return self.identity["decoding"]["max_new_tokens"]
+
+    @property
+    def stop_at(self) -> str:
+        """`eos`, or `number`: answers also end with their first number."""
+        return self.identity["decoding"].get("stop_at", "eos")
 
     def limited_to(self, names: Sequence[str]) -> "Recipe":
         """The same recipe with the baseline and the named conditions alone."""

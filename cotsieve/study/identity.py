@@ -23,8 +23,10 @@ BASE_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.json",
     "merges.txt",
+    "tokenizer.model",
 )
 """Files of a base model's folder that decide what a run does; its weights are never read."""
 

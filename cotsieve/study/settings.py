@@ -109,6 +109,8 @@ class Model(Part):
     prompt_style: Literal["codi-eval", "seed"] = "codi-eval"
     remove_eos: bool = True
     """False: the model was trained with an end-of-sequence token before and after its thoughts."""
+    collapse_spaces: bool | None = None
+    """Read two spaces in a question as one; default: with prompt style codi-eval, as published."""
     precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
 
 
@@ -129,9 +131,22 @@ class FirstThoughts(Part):
 class Condition(Part):
     """An intervention; what it does is said here, never by its name."""
 
-    operation: Literal["zero", "mean", "noise", "resample", "patch"]
-    layer: Literal["early", "middle", "late"] | int | float
-    component: Literal["resid_pre", "resid_post"] = "resid_post"
+    operation: Literal[
+        "zero",
+        "mean",
+        "noise",
+        "resample",
+        "patch",
+        "remove",
+        "discretize",
+        "discretize_norm",
+        "project",
+        "replace",
+    ]
+    layer: Literal["early", "middle", "late"] | int | float | None = None
+    """Needed unless the component is pre_projection."""
+    component: Literal["resid_pre", "resid_post", "pre_projection"] = "resid_post"
+    """pre_projection: the final hidden state from which a thought is made."""
     thoughts: Literal["all"] | FirstThoughts | list[int] = "all"
     rest: Literal["free", "frozen"] = "free"
     scope: Literal["latent", "seed"] = "latent"
@@ -140,6 +155,40 @@ class Condition(Part):
     units: Literal["relative", "absolute"] = "relative"
     seed: int = 0
     activations: str = "self"
+    where: Literal["all", "numbers"] = "all"
+    """pre_projection: everywhere, or where the top token of the hidden state is a number."""
+    top: Literal[1, 5] = 1
+    rescale: bool = False
+    token: str | None = None
+    strength: float = 3.0
+
+    @model_validator(mode="after")
+    def _fits_its_component(self) -> "Condition":
+        wrong = list(self._misplaced())
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _misplaced(self):
+        tokens = ("remove", "discretize", "discretize_norm", "project", "replace")
+        if self.component == "pre_projection":
+            if self.layer is not None:
+                yield "component pre_projection has no layer"
+            if self.scope == "seed":
+                yield "component pre_projection cannot have scope seed"
+            if self.read == "input":
+                yield "component pre_projection cannot read the input of a block"
+        else:
+            if self.layer is None:
+                yield f"component {self.component} needs a layer"
+            if self.operation in tokens:
+                yield f"operation {self.operation} needs component pre_projection"
+            if self.where == "numbers":
+                yield "where: numbers needs component pre_projection"
+        if (self.operation == "replace") != (self.token is not None):
+            yield "token is needed by operation replace, and by no other"
+        if self.operation != "project" and (self.top != 1 or self.rescale):
+            yield "top and rescale belong to operation project"
 
 
 class Grid(Part):
@@ -178,6 +227,12 @@ class Sweep(Part):
             f"conditions.{condition}" if condition in self.conditions else "grid"
         )
 
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a condition takes means or donors from reference problems."""
+        operations = {what["operation"] for what in self.all_conditions().values()}
+        return bool(operations & {"mean", "resample"})
+
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """Name → plain definition, in order, without the baseline."""
         named = {name: plain(condition) for name, condition in self.conditions.items()}
@@ -190,6 +245,9 @@ class Sweep(Part):
 
 class Decoding(Part):
     max_new_tokens: Count = 256
+    stop_at: Literal["eos", "number"] = "eos"
+    """number: an answer also ends with its first token that begins with a digit, as in the
+    published pre-projection interventions; the token that ends it is then part of it."""
 
 
 class Grading(Part):

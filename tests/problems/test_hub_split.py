@@ -68,6 +68,8 @@ class Hub(BaseHTTPRequestHandler):
         if repository in REFUSALS:
             status, code = REFUSALS[repository]
             self.answer(b"{}", status, {"X-Error-Code": code})
+        elif verb == "revision":
+            self.answer(json.dumps({"id": repository, "sha": COMMIT}).encode())
         elif verb == "tree":
             files = [
                 {"type": "file", "path": path, "size": len(content), "oid": path}

@@ -40,7 +40,10 @@ try:
         for name, model in study.models.items()
         if not isinstance(model, ImportedModel)
     }
-    REFERENCES = {name: plan.reference_digest(name) for name in study.sweeps}
+    REFERENCES = {
+        name: plan.reference_digest(name) if sweep.needs_reference else None
+        for name, sweep in study.sweeps.items()
+    }
     PROBLEMS = plan.content_digest()
 except BadInput as error:
     raise WorkflowError(f"the study cannot run as it is:\n{error}") from None

@@ -47,7 +47,17 @@ rule draw:
 
 
 rule export:
-    """Write a model's outcome in the published script's checkpoint format (not made by default)."""
+    """Export every model in the published script's checkpoint format (not made by default)."""
+    input:
+        expand(
+            "results/{study}/export/{model}/gsm8k_expansion_checkpoint.json",
+            study=STUDY,
+            model=MODELS,
+        ),
+
+
+rule export_model:
+    """Write a model's outcome as a file that the published script can resume or stratify."""
     input:
         "results/{study}/necessity/{model}.parquet",
     output:

@@ -16,10 +16,11 @@ if __name__ == "__main__":
         plan, names, params = Plan(study), snakemake.wildcards, snakemake.params
         problems = plan.planned(names.source, names.shard, params.problems["problems"])
         decides = {key: params[key][key] for key in ("model", "decoding", "engine", "libraries")}
+        reference = params.reference["reference problems"]
         run_shard(
             snakemake.output[0],
             problems=problems,
-            reference=plan.reference_problems(names.sweep),
+            reference=plan.reference_problems(names.sweep) if reference else [],
             model=plain(study.models[names.model]),
             recipe=Recipe(
                 params.conditions["conditions"], decides, params.reference["reference problems"]

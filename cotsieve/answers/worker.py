@@ -1,0 +1,102 @@
+"""Compare answers symbolically in a process of its own: `python -m cotsieve.answers.worker`.
+
+Arguments: grader, processor seconds per pair. Standard input: one JSON array [prediction,
+reference] per line. Standard output: for each, in order, true, false or a text that says why there
+is no verdict.
+"""
+
+import contextlib
+import functools
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import sys
+from collections.abc import Callable
+
+MEMORY = 4 * 2**30
+"""Bytes of address space for one pair."""
+PATIENCE = 20
+"""Seconds of waiting per processor second, for a machine that is busy with other things."""
+
+_WARM_UP = (
+    (r"\frac{1}{2}", "0.5"),
+    (r"-\dfrac{3}{8}", r"137\frac{1}{2}"),
+    (r"10,080", r"\$18.90"),
+    (r"(2,\infty)\cup(-3,1]", r"x\in[1,2]"),
+    (r"x^2+2\sqrt{3}", r"2\pi-3i"),
+    (r"\frac{3\sqrt{2}+\sqrt[3]{5}}{2}", r"-2-\sqrt{7}"),
+    (r"\left(-\sqrt{3},\sqrt{3}\right)", r"(3,\frac{\pi}{2})"),
+    (r"6r^2-4r-24", r"(b+2)(a+5)"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\{1,2\}"),
+    (r"1,-2", r"3, 5, 7"),
+    (r"5\text{ cm}", r"y=12\%"),
+    (r"90^\circ", r"\text{even}"),
+    (r"4210_5", r"x<5"),
+    (r"2^{27}-2^{11}", r"10!\cdot\binom{5}{2}"),
+    (r"\sin 20^\circ", r"\log_2 3"),
+)
+"""Compared before all others, so that what the libraries build up on first use is shared."""
+
+
+def main() -> None:
+    """Answer every line; each pair is compared in a fork, untouched by the pairs before it."""
+    grader, seconds = sys.argv[1], int(sys.argv[2])
+    equal = _comparison(grader)
+    for pair in _WARM_UP:
+        with contextlib.suppress(Exception):
+            equal(*pair)
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(_in_fork(functools.partial(equal, *json.loads(line)), seconds)))
+
+
+def _comparison(grader: str) -> Callable[[str, str], bool]:
+    if grader == "math":
+        from cotsieve.answers import latex
+
+        return latex.equal
+    from cotsieve.answers import r2a
+
+    return r2a.equal
+
+
+def _in_fork(compare: Callable[[], bool], seconds: int) -> bool | str:
+    sys.stdout.flush()
+    result, report = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _compare_and_exit(compare, seconds, report)
+    os.close(report)
+    ready, _, _ = select.select([result], [], [], seconds * PATIENCE)
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(result, "rb") as pipe:
+        said = pipe.read().decode()
+    _, status = os.waitpid(child, 0)
+    if said:
+        return json.loads(said)
+    ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if ended_by in (signal.SIGXCPU, signal.SIGKILL):
+        return f"grader timeout: no verdict within {seconds} seconds of computing"
+    return f"the grader ended without a verdict (status {status})"
+
+
+def _compare_and_exit(compare: Callable[[], bool], seconds: int, report: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))
+    try:
+        verdict: bool | str = compare()
+    except BaseException as error:  # whatever it is, it is told, and the fork ends here
+        verdict = f"grader error: {type(error).__name__}: {error}"[:300]
+    os.write(report, json.dumps(verdict).encode())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Rows of competition mathematics, whose answers are LaTeX: MATH, MATH-500 and DeepScaleR."""
+
+import re
+from collections.abc import Mapping
+
+from cotsieve.problems.cells import MOST_STEPS, RowFault, shown
+from cotsieve.problems.row import Row, cell
+
+MATH = ("problem", "level", "type", "solution")
+MATH500 = ("problem", "solution", "answer", "subject", "level")
+DEEPSCALER = ("problem", "answer")
+
+_LEVEL = re.compile(r"(?:Level\s+)?(\d{1,9}|\?)")
+
+
+def math_row(record: Mapping[str, object]) -> Row:
+    """A row of MATH (Hendrycks et al. 2021); the answer is what the solution's last box holds.
+
+    An own column `answer` is not read: a hand-made copy may disagree with the solution.
+    """
+    level, fault = _level(cell(record, "level"))
+    return Row(
+        question=cell(record, "problem"),
+        solution=cell(record, "solution"),
+        answer_is="boxed",
+        level=level,
+        subject=_subject(cell(record, "type")),
+        fault=fault,
+    )
+
+
+def math500_row(record: Mapping[str, object]) -> Row:
+    """A row of MATH-500 (Lightman et al. 2023), which gives the answer in its own column."""
+    level, fault = _level(cell(record, "level"))
+    return Row(
+        question=cell(record, "problem"),
+        solution=cell(record, "solution"),
+        answer=cell(record, "answer"),
+        answer_is="text",
+        level=level,
+        subject=_subject(cell(record, "subject")),
+        fault=fault,
+    )
+
+
+def deepscaler_row(record: Mapping[str, object]) -> Row:
+    """A row of DeepScaleR (Luo et al. 2025); most of its solutions are empty, so none is asked for.
+
+    Its own difficulty is no level of MATH and is not read.
+    """
+    return Row(
+        question=cell(record, "problem"),
+        solution=record.get("solution") or None,
+        answer=cell(record, "answer"),
+        answer_is="text",
+    )
+
+
+def _level(value: object) -> tuple[int | None, RowFault | None]:
+    """A level such as "Level 5", "5" or 5; "Level ?", which two rows of MATH have, is none."""
+    if value is None:
+        return None, None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_STEPS:
+        return value, None
+    found = _LEVEL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        return (None if found[1] == "?" else int(found[1])), None
+    fault = RowFault(f"the level is {shown(value)}", 'Write it like "Level 5" or 5.')
+    return None, fault
+
+
+def _subject(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
