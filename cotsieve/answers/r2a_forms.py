@@ -7,7 +7,24 @@ Its faults are kept: units are deleted inside words too, and numbers are read as
 import re
 
 _ENCLOSED = re.compile(r"\\text\{(.+?)\}")
-_UNITS = ["degree", "cm", "centimeter", "meter", "mile", "second", "minute", "hour", "day", "week", "month", "year", "foot", "feet", "inch", "yard"]
+_UNITS = [
+    "degree",
+    "cm",
+    "centimeter",
+    "meter",
+    "mile",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "foot",
+    "feet",
+    "inch",
+    "yard",
+]
 _WORDS = {" or ": " , ", " and ": " , ", "million": "*10^6", "billion": "*10^9"}
 _WORDS["trillion"] = "*10^12"
 _SYMBOLS = {"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"}

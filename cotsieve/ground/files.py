@@ -39,7 +39,7 @@ def content_digest(path: str | Path) -> str:
     stat = path.stat()
     stamp = [str(path), stat.st_size, stat.st_mtime_ns]
     note = CACHE / "digests" / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # a damaged note
         known = json.loads(note.read_text())
         if known["stamp"] == stamp:
             return known["sha256"]

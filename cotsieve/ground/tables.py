@@ -47,7 +47,7 @@ def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
     """
     table = _open(path)
     metadata = table.schema.metadata or {}
-    if CONTENT in metadata and metadata[CONTENT] != _content(table, metadata[PROVENANCE]):
+    if CONTENT in metadata and metadata[CONTENT] != _content(table, metadata.get(PROVENANCE, b"")):
         raise bad(path, "its content does not match its checksum", _mend(path))
     if schema is not None and table.schema.remove_metadata() != schema:
         raise bad(path, "its columns are not those this version writes", _mend(path))
@@ -57,10 +57,9 @@ def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
 def provenance(path: str | Path) -> dict[str, object]:
     """What `write` was told about the origin of a table, read without its rows."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        return json.loads((pq.read_schema(path).metadata or {}).get(PROVENANCE, b"{}"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise bad(path, f"cannot be read as Parquet ({_first_line(error)})", _mend(path)) from None
-    return json.loads(metadata.get(PROVENANCE, b"{}"))
 
 
 def _open(path: str | Path) -> pa.Table:

@@ -6,18 +6,17 @@ unknown keys, so that a wrong prefix leaves random adapters in place; here every
 accounted for. Base weights come from the checkpoint alone, never from the base model's folder.
 """
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cotsieve.ground.faults import Finding, bad
+from cotsieve.ground.faults import Finding
 from cotsieve.models.architecture import ADDED_TOKENS, Architecture, read_architecture
-from cotsieve.models.codi_layers import Layer, language_layers
+from cotsieve.models.language_layers import Layer, language_layers
+from cotsieve.models.language_weights import Stored, cast, embedding_weights
 from cotsieve.models.ledger import Ledger
 from cotsieve.models.tokenizer import load_tokenizer, vocabulary_findings
 from cotsieve.models.weight_files import read_state, weight_files
@@ -71,25 +70,26 @@ def load_codi(
     file = weight_files(checkpoint)[0]
     ledger = Ledger(file, read_state(checkpoint))
     ledger.findings += vocabulary_findings(tokenizer, base, architecture.base_vocabulary)
-    parts = [(layer, _Stored.of(layer, ledger)) for layer in language_layers(architecture)]
+    parts = [(layer, Stored.of(layer, ledger)) for layer in language_layers(architecture)]
     projection = _projection(ledger, architecture.hidden)
-    embedding = _embedding(ledger, architecture)
+    note = f", {architecture.base_vocabulary} + {ADDED_TOKENS} rows (pad, begin, end of thought)"
+    embedding = embedding_weights(ledger, architecture, note)
     rank = _rank(ledger, parts, lora_rank)
     ledger.close()
 
     scale = lora_alpha / rank if rank else 0.0
-    weights = {name: _cast(name, tensor, dtype) for name, tensor in embedding.items()}
+    weights = {name: cast(name, tensor, dtype) for name, tensor in embedding.items()}
     if architecture.tied:
         weights["head.weight"] = weights["embed.weight"]
     for layer, stored in parts:
         for name, tensor in stored.merged(layer, scale):
-            weights[name] = _cast(name, tensor, dtype)
+            weights[name] = cast(name, tensor, dtype)
     first = architecture.base_vocabulary
     return CodiCheckpoint(
         architecture=architecture,
         weights=weights,
         projection={
-            name: None if tensor is None else _cast(name, tensor, dtype)
+            name: None if tensor is None else cast(name, tensor, dtype)
             for name, tensor in projection.items()
         },
         pad_id=first,
@@ -97,74 +97,6 @@ def load_codi(
         eot_id=first + 2,
         lora_rank=rank,
     )
-
-
-def _cast(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    cast = tensor.to(dtype)
-    if dtype == torch.float16 and not cast.isfinite().all():  # only this format has a small range
-        raise bad(name, "has values beyond float16", "Set dtype to bfloat16 or float32.")
-    return cast
-
-
-class _Stored(NamedTuple):
-    """The tensors of one module as the file holds them."""
-
-    weight: Tensor | None
-    bias: Tensor | None
-    lora_a: Tensor | None
-    lora_b: Tensor | None
-
-    @classmethod
-    def of(cls, layer: Layer, ledger: Ledger) -> "_Stored":
-        halves = [f"{layer.key}.lora_{half}.default.weight" for half in "AB"]
-        adapted = layer.linear and any(half in ledger for half in halves)
-        inner = f"{layer.key}.base_layer"
-        wrapped = layer.linear and f"{inner}.weight" in ledger
-        bare = f"{layer.key}.weight" in ledger and not wrapped
-        stem = inner if wrapped or (adapted and not bare) else layer.key
-        weight = ledger.take(f"{stem}.weight", layer.shape)
-        bias = ledger.take(f"{stem}.bias", (layer.out,)) if layer.bias else None
-        if not (adapted or wrapped):
-            return cls(weight, bias, None, None)
-        into = layer.shape[0] if layer.transposed else layer.shape[1]
-        rank = next((r for r in map(ledger.size_of, halves, (0, 1)) if r), None)
-        lora_a = ledger.take(halves[0], (rank, into))
-        lora_b = ledger.take(halves[1], (layer.out, rank))
-        return cls(weight, bias, lora_a, lora_b)
-
-    def merged(self, layer: Layer, scale: float) -> Iterator[tuple[str, Tensor]]:
-        """Canonical name and float32 tensor, with the adapter added and the rows split."""
-        weight = self.weight.float()
-        if self.lora_a is not None:
-            change = self.lora_b.float() @ self.lora_a.float()
-            weight = weight + scale * (change.T if layer.transposed else change)
-        if layer.transposed:
-            weight = weight.T
-        for name, part in zip(layer.names, weight.chunk(len(layer.names)), strict=True):
-            yield f"{name}.weight", part.clone(memory_format=torch.contiguous_format)
-        if self.bias is not None:
-            for name, part in zip(layer.names, self.bias.chunk(len(layer.names)), strict=True):
-                yield f"{name}.bias", part.float().clone()
-
-
-def _embedding(ledger: Ledger, architecture: Architecture) -> dict[str, Tensor]:
-    """Embedding and output layer in float32; a tied model gets the embedding only."""
-    key = "transformer.wte.weight" if architecture.family == "gpt2" else "model.embed_tokens.weight"
-    head = "lm_head.weight"
-    wanted = [key, head]
-    if architecture.tied:
-        wanted = [k for k in wanted if k in ledger] or [key]
-    shape = (architecture.vocabulary, architecture.hidden)
-    note = f", {architecture.base_vocabulary} + {ADDED_TOKENS} rows (pad, begin, end of thought)"
-    found = {k: tensor for k in wanted if (tensor := ledger.take(k, shape, note)) is not None}
-    if architecture.tied:
-        tensor = found.get(head, found.get(key))  # the output layer's values win
-        if len(found) == 2 and not found[key].equal(found[head]):
-            note = "%s: output layer and embedding differ; the output layer's values serve as both"
-            logging.getLogger("cotsieve").warning(note, ledger.file)
-        return {} if tensor is None else {"embed.weight": tensor.to(torch.float32, copy=True)}
-    names = {key: "embed.weight", head: "head.weight"}
-    return {names[k]: tensor.to(torch.float32, copy=True) for k, tensor in found.items()}
 
 
 def _projection(ledger: Ledger, hidden: int) -> dict[str, Tensor | None]:
@@ -190,7 +122,7 @@ def _projection(ledger: Ledger, hidden: int) -> dict[str, Tensor | None]:
     }
 
 
-def _rank(ledger: Ledger, parts: list[tuple[Layer, _Stored]], expected: int | None) -> int | None:
+def _rank(ledger: Ledger, parts: list[tuple[Layer, Stored]], expected: int | None) -> int | None:
     """The one rank of all adapters; findings when they differ or are not `expected`."""
     ranks: dict[int, list[str]] = {}
     for layer, stored in parts:

@@ -32,15 +32,23 @@ BUFFERS = re.compile(
 class Ledger:
     """The file's tensors, ticked off as they are used, and all that is wrong with them."""
 
-    def __init__(self, file: Path, state: Mapping[str, Tensor]):
+    def __init__(
+        self,
+        file: Path,
+        state: Mapping[str, Tensor],
+        prefixes: tuple[str, ...] = PREFIXES,
+        mend: str = MEND,
+    ):
+        """`prefixes` may stand in front of the language model's keys; the first that does counts."""
         self.file = file
+        self.mend = mend
         self.findings: list[Finding] = []
         self.rounded = 0
-        self.prefix = next((p for p in PREFIXES if any(k.startswith(p) for k in state)), None)
+        self.prefix = next((p for p in prefixes if any(k.startswith(p) for k in state)), None)
         if self.prefix is None:
             some = ", ".join(sorted(state)[:3]) or "nothing"
-            what = f"no tensor's name starts with {PREFIXES[0]!r} (it holds {some})"
-            raise bad(file, what, MEND)
+            what = f"no tensor's name starts with {prefixes[0]!r} (it holds {some})"
+            raise bad(file, what, mend)
         self.state = dict(state)
 
     def __contains__(self, key: str) -> bool:
@@ -49,8 +57,8 @@ class Ledger:
     def _full(self, key: str) -> str:
         return key if key.startswith("prj.") else self.prefix + key
 
-    def fault(self, key: str, what: str, mend: str = MEND) -> None:
-        self.findings.append(Finding(f"{self.file}: {self._full(key)}", what, mend))
+    def fault(self, key: str, what: str, mend: str | None = None) -> None:
+        self.findings.append(Finding(f"{self.file}: {self._full(key)}", what, mend or self.mend))
 
     def size_of(self, key: str, axis: int) -> int | None:
         """The size of a matrix along `axis`, if it is there and is a matrix."""
@@ -90,16 +98,16 @@ class Ledger:
         for key, tensor in sorted(self.state.items()):
             if not BUFFERS.fullmatch(key.removeprefix(self.prefix)):
                 what = f"is not part of this architecture; its shape is {tuple(tensor.shape)}"
-                self.findings.append(Finding(f"{self.file}: {key}", what, MEND))
+                self.findings.append(Finding(f"{self.file}: {key}", what, self.mend))
         if self.rounded:
             note = "%s: %d float64 tensors are rounded to float32"
             logging.getLogger("cotsieve").warning(note, self.file, self.rounded)
         if self.findings:
-            raise BadInput(_capped(self.findings, self.file))
+            raise BadInput(self._capped())
 
-
-def _capped(findings: list[Finding], file: Path) -> Iterable[Finding]:
-    rest = len(findings) - LISTED
-    if rest <= 0:
-        return findings
-    return [*findings[:LISTED], Finding(str(file), f"{rest} more faults like these", MEND)]
+    def _capped(self) -> Iterable[Finding]:
+        rest = len(self.findings) - LISTED
+        if rest <= 0:
+            return self.findings
+        more = Finding(str(self.file), f"{rest} more faults like these", self.mend)
+        return [*self.findings[:LISTED], more]

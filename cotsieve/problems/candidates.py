@@ -78,8 +78,9 @@ def select(
 def read_exclusion(path: Path, definition: Mapping[str, object]) -> Exclusion:
     """The questions or ids listed in a file.
 
-    `definition` holds `format` ("text": one per line; or a format of a source), `by` ("question", "id"), `field` (the column to read; needed for ids), `columns` and `variant`
-    as for a source. Raises BadInput with every entry that is not usable text.
+    `definition` holds `format` ("text": one per line; or a format of a source), `by` ("question",
+    "id"), `field` (the column to read; needed for ids), `columns` and `variant` as for a source.
+    Raises BadInput with every entry that is not usable text.
     """
     path = Path(path)
     _check_definition(path, definition)

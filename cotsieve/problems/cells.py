@@ -71,25 +71,22 @@ def marked_answer(solution: str | None) -> str:
 
 
 def latex_answer(value: object) -> str:
-    """A reference answer as it is written, LaTeX included; RowFault unless it is text or a number.
-
-    Blanks around it are dropped.
-    """
+    """A reference answer as it is written, LaTeX included; RowFault unless it is text or a number."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return answer_text(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RowFault("the answer is empty", "Write the answer or remove the row.")
-    return _storable("answer", value).strip()
+    return _storable("answer", value)
 
 
 def boxed_answer(solution: str | None) -> str:
-    """The reference answer in the last \\boxed{...} of a solution; RowFault when it is empty."""
+    """What the last \\boxed{...} of a solution holds, as written; RowFault when it is empty."""
     content = last_box(solution or "")
     if content is None:
         raise RowFault("missing \\boxed{...}", "Put the solution's answer in one.")
     if not content.strip():
         raise RowFault("the last \\boxed{...} is empty", "Put the solution's answer in it.")
-    return content.strip()
+    return content
 
 
 def steps_number(value: object) -> int:

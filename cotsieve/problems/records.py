@@ -15,7 +15,9 @@ from cotsieve.problems.strict_json import Decoded, decode_array, decode_lines, n
 MOST_FINDINGS = 20
 """How many findings one message spells out; the rest are counted."""
 
-_KINDS = "Use .json (an array of objects) or .jsonl (one per line), both also .gz or .zst; or .parquet."
+_KINDS = (
+    "Use .json (an array of objects) or .jsonl (one per line), both also .gz or .zst; or .parquet."
+)
 _ZIPPED = {".gz": (b"\x1f\x8b", "gzip"), ".zst": (b"\x28\xb5\x2f\xfd", "zstd")}
 
 
@@ -88,11 +90,10 @@ def _content(path: Path) -> bytes:
         data = _unzipped(path, path.read_bytes())
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Correct the path.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException) as error:
-        raise bad(path, f"damaged or cut compressed data ({error})", "Fetch it again.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise bad(path, f"damaged or cut gzip data ({error})", "Fetch it again.") from None
     except OSError as error:
-        what = f"cannot be read ({error.strerror or _shown(str(error))})"
-        raise bad(path, what, "Correct the path, or fetch it again.") from None
+        raise bad(path, f"cannot be read ({error.strerror})", "Correct the path.") from None
     if not data:
         raise bad(path, "the file is empty", "Check that it was written completely.")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -107,10 +108,15 @@ def _unzipped(path: Path, data: bytes) -> bytes:
             raise bad(path, f"it is {name} data", f"Add {end} to its name, or unzip it.")
     if ending == ".gz":
         return gzip.decompress(data)
-    if ending == ".zst":
+    return _without_zstd(path, data) if ending == ".zst" else data
+
+
+def _without_zstd(path: Path, data: bytes) -> bytes:
+    try:
         with pa.input_stream(pa.BufferReader(data), compression="zstd") as stream:
             return stream.read()
-    return data
+    except (pa.ArrowException, OSError) as error:
+        raise bad(path, f"damaged or cut zstd data ({error})", "Fetch it again.") from None
 
 
 def _array_text(path: Path) -> str:

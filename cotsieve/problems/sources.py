@@ -1,5 +1,6 @@
 """Turn the rows of one data file into problems."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -184,11 +185,15 @@ def _failed(
         problem_id = _problem_id(name, definition, row, record)
     except RowFault:
         problem_id = f"{name}_{row}"
-    try:
-        question = question_text(row_of(definition, record).question)
-    except RowFault:
-        question = ""
-    return Problem(problem_id, name, row, question, None, "", 0, UNKNOWN, str(fault))
+    question, level, subject = "", None, None
+    with contextlib.suppress(RowFault):
+        found = row_of(definition, record)
+        level, subject = found.level, found.subject
+        question = question_text(found.question)
+    reason = str(fault)
+    return Problem(
+        problem_id, name, row, question, None, "", 0, UNKNOWN, reason, level=level, subject=subject
+    )
 
 
 def _without_copies(problems: list[Problem]) -> list[Problem]:

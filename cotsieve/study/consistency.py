@@ -56,6 +56,22 @@ def _wrong_conditions(study: "Study") -> Iterator[Finding]:
         for condition, definition in conditions.items():
             where = f"{sweep.place(name, condition)}.thoughts"
             yield from _wrong_thoughts(study, name, where, definition["thoughts"])
+            yield from _made_from_nothing(study, name, where, definition)
+
+
+def _made_from_nothing(
+    study: "Study", sweep: str, where: str, definition: dict
+) -> Iterator[Finding]:
+    """Overwriting the hidden state a thought is made from, where it is made from none."""
+    chosen = definition["thoughts"]
+    named = chosen == {"first": 1} or (isinstance(chosen, list) and 0 in chosen)
+    if definition["component"] != "pre_projection" or not named:
+        return
+    for name in study.models_of(sweep):
+        model = study.models.get(name)
+        if model is not None and getattr(model, "prompt_style", None) == "seed":
+            what = f"thought 0 of model '{name}' is the begin-of-thought token itself"
+            yield Finding(where, what, "Leave thought 0 out, or use prompt style codi-eval.")
 
 
 def _wrong_thoughts(

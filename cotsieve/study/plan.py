@@ -95,11 +95,12 @@ class Plan:
         return {problem.problem_id: problem.answer for problem in problems}
 
     def _checked(self, source: str, shard: str, what: str, planned: str) -> list[Problem]:
-        found = next(item for item in self.shards if item.name == f"{source}/{shard}")
-        if getattr(found, what) != planned:
+        name = f"{source}/{shard}"
+        found = next((item for item in self.shards if item.name == name), None)
+        if found is None or getattr(found, what) != planned:
             raise bad(
                 self.source_file(source),
-                f"the rows of shard {found.name} are not those that were planned",
+                f"the rows of shard {name} are not those that were planned",
                 "The file changed while the workflow ran; run it again.",
             )
         return self._by_shard.get((source, found.index), [])

@@ -6,20 +6,13 @@ new key here cannot make a GPU result stale.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.study.conditions import Condition, Grid, expanded
 from cotsieve.study.consistency import contradictions
 from cotsieve.study.mistakes import mistakes
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
-"""A name that becomes part of a path: letters, digits and . _ + - only."""
-Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from cotsieve.study.part import Count, Name, Part, Revision, plain
 
 
 class HubFile(Part):
@@ -78,7 +71,7 @@ class Select(Part):
 
     limit: Count | None = None
     """Candidates over all sources, in order, after exclusion."""
-    exclude: list[Exclusion] = []
+    exclude: list[Exclusion] = Field(default_factory=list)
 
 
 class Existing(Part):
@@ -124,86 +117,6 @@ class ImportedModel(Part):
     """The condition its ablated predictions stand for."""
 
 
-class FirstThoughts(Part):
-    first: Count
-
-
-class Condition(Part):
-    """An intervention; what it does is said here, never by its name."""
-
-    operation: Literal[
-        "zero",
-        "mean",
-        "noise",
-        "resample",
-        "patch",
-        "remove",
-        "discretize",
-        "discretize_norm",
-        "project",
-        "replace",
-    ]
-    layer: Literal["early", "middle", "late"] | int | float | None = None
-    """Needed unless the component is pre_projection."""
-    component: Literal["resid_pre", "resid_post", "pre_projection"] = "resid_post"
-    """pre_projection: the final hidden state from which a thought is made."""
-    thoughts: Literal["all"] | FirstThoughts | list[int] = "all"
-    rest: Literal["free", "frozen"] = "free"
-    scope: Literal["latent", "seed"] = "latent"
-    read: Literal["same", "input"] = "same"
-    scale: Annotated[float, Field(gt=0)] = 1.0
-    units: Literal["relative", "absolute"] = "relative"
-    seed: int = 0
-    activations: str = "self"
-    where: Literal["all", "numbers"] = "all"
-    """pre_projection: everywhere, or where the top token of the hidden state is a number."""
-    top: Literal[1, 5] = 1
-    rescale: bool = False
-    token: str | None = None
-    strength: float = 3.0
-
-    @model_validator(mode="after")
-    def _fits_its_component(self) -> "Condition":
-        wrong = list(self._misplaced())
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
-
-    def _misplaced(self):
-        tokens = ("remove", "discretize", "discretize_norm", "project", "replace")
-        if self.component == "pre_projection":
-            if self.layer is not None:
-                yield "component pre_projection has no layer"
-            if self.scope == "seed":
-                yield "component pre_projection cannot have scope seed"
-            if self.read == "input":
-                yield "component pre_projection cannot read the input of a block"
-        else:
-            if self.layer is None:
-                yield f"component {self.component} needs a layer"
-            if self.operation in tokens:
-                yield f"operation {self.operation} needs component pre_projection"
-            if self.where == "numbers":
-                yield "where: numbers needs component pre_projection"
-        if (self.operation == "replace") != (self.token is not None):
-            yield "token is needed by operation replace, and by no other"
-        if self.operation != "project" and (self.top != 1 or self.rescale):
-            yield "top and rescale belong to operation project"
-
-
-class Grid(Part):
-    """Conditions for every combination of these; named operation-layer-thoughts."""
-
-    operation: list[Literal["zero", "mean", "noise", "resample"]]
-    layer: list[Literal["early", "middle", "late"] | int | float]
-    thoughts: list[Literal["all"] | FirstThoughts | list[int]]
-    component: Literal["resid_pre", "resid_post"] = "resid_post"
-    rest: Literal["free", "frozen"] = "free"
-    scope: Literal["latent", "seed"] = "latent"
-    scale: Annotated[float, Field(gt=0)] = 1.0
-    seed: int = 0
-
-
 class Reference(Part):
     """Problems whose activations give means and donors: the first rows of a source."""
 
@@ -215,7 +128,7 @@ class Reference(Part):
 class Sweep(Part):
     """Conditions that run together; the baseline is always among them."""
 
-    conditions: dict[Name, Condition] = {}
+    conditions: dict[Name, Condition] = Field(default_factory=dict)
     grid: Grid | None = None
     models: list[Name] | None = None
     """Default: every model."""
@@ -240,7 +153,7 @@ class Sweep(Part):
 
     def grid_conditions(self) -> dict[str, dict[str, Any]]:
         """The conditions that the grid makes."""
-        return _expanded(self.grid) if self.grid else {}
+        return expanded(self.grid) if self.grid else {}
 
 
 class Decoding(Part):
@@ -330,30 +243,6 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
     if findings:
         raise BadInput(findings)
     return study
-
-
-def plain(part: Part) -> dict[str, Any]:
-    """Plain values in a fixed order, as rules pass them on."""
-    return part.model_dump(mode="json")
-
-
-def _expanded(grid: Grid) -> dict[str, dict[str, Any]]:
-    shared = {"component": grid.component, "rest": grid.rest, "scope": grid.scope}
-    shared |= {"scale": grid.scale, "seed": grid.seed}
-    return {
-        f"{operation}-{layer}-{_thoughts_name(thoughts)}": plain(
-            Condition(operation=operation, layer=layer, thoughts=thoughts, **shared)
-        )
-        for operation in grid.operation
-        for layer in grid.layer
-        for thoughts in grid.thoughts
-    }
-
-
-def _thoughts_name(thoughts: str | FirstThoughts | list[int]) -> str:
-    if isinstance(thoughts, FirstThoughts):
-        return f"first{thoughts.first}"
-    return thoughts if isinstance(thoughts, str) else "at" + "+".join(map(str, thoughts))
 
 
 def _known_keys() -> list[str]:

@@ -110,7 +110,7 @@ def test_all_wrong_files_of_a_study_are_told_at_once(tiny_model, tmp_path):
         "one.jsonl row 1 (line 2)",
         "two.json: an object stands where an array of objects is expected",
         "llama_cot_all.json: there is no such file. Correct the path, or fetch the published",
-        'known.json: the file holds no rows',
+        "known.json: the file holds no rows",
         "models.tiny.checkpoint: there is no such folder (found: 'no/such/folder')",
         "no model.safetensors, pytorch_model.bin or index of shards",
         "no.json: there is no such file",

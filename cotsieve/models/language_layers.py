@@ -1,4 +1,4 @@
-"""The modules of the language models CODI is built on: their names in its files and here."""
+"""The modules of the language models that can be run: their names in files and here."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

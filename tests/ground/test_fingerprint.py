@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+
+from cotsieve.ground.fingerprint import reached_files
+
+FILES = {
+    "workflow/scripts/job.py": (
+        '"""A job."""\nfrom cotsieve.room.near import work\n\nwork(snakemake.input)\n'
+    ),
+    "cotsieve/__init__.py": "",
+    "cotsieve/room/__init__.py": "",
+    "cotsieve/room/near.py": (
+        '"""Near."""\n\nimport json\nfrom pathlib import Path\n\nfrom cotsieve.room import far\n'
+        '\nTABLE = "table.json"\n\n\nclass Kind:\n    """A kind."""\n\n    size: int\n'
+        '    """In bytes."""\n\n\ndef work(path):\n    """Work."""\n    # a comment\n'
+        "    import cotsieve.other.late\n\n    return far.go(path)\n"
+    ),
+    "cotsieve/room/far.py": "def go(path):\n    return path\n",
+    "cotsieve/room/table.json": "{}",
+    "cotsieve/room/unread.json": "{}",
+    "cotsieve/other/__init__.py": "",
+    "cotsieve/other/late.py": "VALUE = 1\n",
+    "cotsieve/other/unreached.py": "VALUE = 1\n",
+}
+JOB = "workflow/scripts/job.py"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    path = root / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_reached_files_are_found_through_imports_and_named_data(root):
+    assert set(reached_files(JOB, root)) >= {
+        JOB,
+        "cotsieve/room/near.py",
+        "cotsieve/room/far.py",
+        "cotsieve/room/table.json",
+        "cotsieve/other/late.py",
+    }
+    assert not {name for name in reached_files(JOB, root) if "unre" in name}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("cotsieve/room/near.py", "# a comment", "# another one"),
+        ("cotsieve/room/near.py", '"""Work."""', '"""Work hard.\n\n    On it.\n    """'),
+        ("cotsieve/room/near.py", '    """Work."""\n', ""),
+        ("cotsieve/room/near.py", '"""Near."""', '"""Nearer."""'),
+        ("cotsieve/room/near.py", '"""A kind."""', '"""Of a kind."""'),
+        ("cotsieve/room/near.py", '"""In bytes."""', '"""In octets."""'),
+        ("cotsieve/room/near.py", '"table.json"', "'table.json'"),
+        ("cotsieve/room/far.py", "return path", "return (\n        path\n    )"),
+        ("cotsieve/room/far.py", "def go", "\n\n\ndef go"),
+        (JOB, '"""A job."""', '"""The job."""'),
+        ("cotsieve/other/unreached.py", "1", "2"),
+        ("cotsieve/room/unread.json", "{}", "[]"),
+    ],
+)
+def test_edits_that_change_no_result_change_no_fingerprint(root, name, old, new):
+    before = reached_files(JOB, root)
+    edit(root, name, old, new)
+    assert reached_files(JOB, root) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (JOB, "input", "output"),
+        ("cotsieve/room/near.py", "size: int", "size: float"),
+        ("cotsieve/room/near.py", "far.go(path)", "far.go(path) or 1"),
+        ("cotsieve/room/far.py", "return path", "return path, 1"),
+        ("cotsieve/other/late.py", "1", "2"),
+        ("cotsieve/room/table.json", "{}", "[]"),
+        ("cotsieve/room/__init__.py", "", "VALUE = 1"),
+    ],
+)
+def test_edits_of_reached_code_and_data_change_the_fingerprint(root, name, old, new):
+    before = reached_files(JOB, root)
+    edit(root, name, old, new)
+    assert reached_files(JOB, root) != before
+
+
+def test_what_is_left_out_is_neither_counted_nor_followed(root):
+    left = reached_files(JOB, root, without=("cotsieve/room/near",))
+    assert not {name for name in left if "near" in name or "far" in name or "late" in name}
+    before = reached_files(JOB, root, without=("cotsieve/other/",))
+    edit(root, "cotsieve/other/late.py", "1", "2")
+    assert reached_files(JOB, root, without=("cotsieve/other/",)) == before
+
+
+def test_where_the_tree_lies_does_not_count(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere")
+    for name, text in FILES.items():
+        path = other / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert reached_files(JOB, other) == reached_files(JOB, root)
+
+
+def test_circular_imports_end(root):
+    edit(root, "cotsieve/room/far.py", "def go", "from cotsieve.room import near\n\n\ndef go")
+    assert "cotsieve/room/far.py" in reached_files(JOB, root)

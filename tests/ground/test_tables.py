@@ -1,0 +1,144 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cotsieve.ground import tables
+from cotsieve.ground.faults import BadInput
+
+SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("count", pa.int32()),
+        ("ids", pa.list_(pa.int32())),
+        ("share", pa.float32()),
+    ]
+)
+ROWS = [
+    {"name": f"row {i} é", "count": i, "ids": list(range(i % 7)), "share": i / 3}
+    for i in range(300)
+] + [{"name": None, "count": None, "ids": None, "share": None}]
+
+
+def test_rows_come_back_with_types_nulls_and_origin(tmp_path):
+    path = tmp_path / "new" / "folder" / "table.parquet"
+    tables.write(ROWS, path, SCHEMA, {"b": [1, "é"], "a": None})
+    found = tables.read(path, SCHEMA)
+    assert found.to_pylist() == pa.Table.from_pylist(ROWS, schema=SCHEMA).to_pylist()
+    assert found.schema.remove_metadata() == SCHEMA
+    assert tables.provenance(path) == {"b": [1, "é"], "a": None}
+
+
+def test_no_rows_come_back_as_no_rows(tmp_path):
+    tables.write([], tmp_path / "table.parquet", SCHEMA)
+    assert tables.read(tmp_path / "table.parquet", SCHEMA).num_rows == 0
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    whole = pa.Table.from_pylist(ROWS, schema=SCHEMA)
+    pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 99), whole.slice(100)])
+    shuffled = whole.select(["share", "ids", "name", "count"])
+    stamped = whole.replace_schema_metadata({"someone": "else's"})
+    contents = set()
+    for index, table in enumerate([ROWS, whole, pieces, shuffled, stamped]):
+        path = tmp_path / f"{index}.parquet"
+        origin = {"x": 1, "y": 2} if index % 2 else {"y": 2, "x": 1}
+        tables.write(table, path, SCHEMA, origin)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
+def test_another_origin_gives_other_bytes(tmp_path):
+    tables.write(ROWS, tmp_path / "a.parquet", SCHEMA, {"x": 1})
+    tables.write(ROWS, tmp_path / "b.parquet", SCHEMA, {"x": 2})
+    assert (tmp_path / "a.parquet").read_bytes() != (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_flipped_bit_never_gives_other_rows(tmp_path):
+    """Most flips are refused; those that are not must not have changed anything that is read."""
+    path = tmp_path / "table.parquet"
+    tables.write(ROWS, path, SCHEMA, {"x": 1})
+    sound, content = tables.read(path, SCHEMA), path.read_bytes()
+    refused = 0
+    for step in range(200):
+        position = step * len(content) // 200
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (step % 8)
+        path.write_bytes(damaged)
+        try:
+            found = tables.read(path, SCHEMA)
+        except BadInput as error:
+            refused += 1
+            assert str(path) in error.findings[0].where
+            assert "rm '" in error.findings[0].mend
+        else:
+            assert found.equals(sound), f"byte {position}"
+    assert refused > 150
+
+
+def test_a_flipped_bit_among_the_rows_is_refused(tmp_path):
+    path = tmp_path / "table.parquet"
+    tables.write(ROWS, path, SCHEMA, {"x": 1})
+    content, group = path.read_bytes(), pq.read_metadata(path).row_group(0)
+    for index in range(group.num_columns):
+        column = group.column(index)
+        start = column.dictionary_page_offset or column.data_page_offset
+        damaged = bytearray(content)
+        damaged[start + column.total_compressed_size // 2] ^= 4
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput):
+            tables.read(path, SCHEMA)
+
+
+def test_a_damaged_origin_is_refused(tmp_path):
+    path = tmp_path / "table.parquet"
+    tables.write(ROWS, path, SCHEMA, {"origin": "here"})
+    content = path.read_bytes()
+    at = content.index(b'{"origin"')
+    path.write_bytes(content[:at] + b"[" + content[at + 1 :])
+    with pytest.raises(BadInput):
+        tables.provenance(path)
+    with pytest.raises(BadInput):
+        tables.read(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 4, 8, 100, 0.5, -8, -4, -1])
+def test_a_cut_file_is_refused(tmp_path, kept):
+    path = tmp_path / "table.parquet"
+    tables.write(ROWS, path, SCHEMA)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
+    with pytest.raises(BadInput, match="cannot be read as Parquet"):
+        tables.read(path, SCHEMA)
+    with pytest.raises(BadInput, match="cannot be read as Parquet"):
+        tables.provenance(path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SCHEMA.remove(0),
+        SCHEMA.append(pa.field("more", pa.string())),
+        SCHEMA.set(1, pa.field("count", pa.int64())),
+        SCHEMA.set(0, pa.field("Name", pa.string())),
+    ],
+)
+def test_other_columns_are_refused(tmp_path, other):
+    path = tmp_path / "table.parquet"
+    tables.write([], path, other)
+    with pytest.raises(BadInput, match="not those this version writes"):
+        tables.read(path, SCHEMA)
+
+
+def test_an_absent_file_is_refused_with_a_mend(tmp_path):
+    with pytest.raises(BadInput, match="there is no such file"):
+        tables.read(tmp_path / "no.parquet")
+    with pytest.raises(BadInput):
+        tables.provenance(tmp_path / "no.parquet")
+
+
+def test_values_that_do_not_fit_the_schema_are_not_written(tmp_path):
+    path = tmp_path / "table.parquet"
+    for row in ({"count": 2**31}, {"count": "one"}):
+        with pytest.raises((pa.ArrowException, OverflowError)):
+            tables.write([dict.fromkeys(SCHEMA.names) | row], path, SCHEMA)
+    assert list(tmp_path.iterdir()) == []
