@@ -89,7 +89,7 @@ def _whole(test: str, number: str) -> str | None:
     """The digits of `number` when the float `test` is whole to seven places."""
     try:
         value = float(test)
-        return str(int(round(float(number)))) if abs(value - round(value)) <= 1e-7 else None
+        return str(round(float(number))) if abs(value - round(value)) <= 1e-7 else None
     except (ValueError, OverflowError):
         return None
 

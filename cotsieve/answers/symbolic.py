@@ -32,7 +32,7 @@ def verdicts(
     other pairs. Raises RuntimeError when a worker process itself fails.
     """
     distinct = list(dict.fromkeys(pairs))
-    count = max(1, min(processes, len(distinct) // 8 or 1))
+    count = max(1, min(processes, len(distinct) // 4))
     hands = [distinct[start::count] for start in range(count)]
     with ThreadPoolExecutor(count) as pool:
         answers = list(pool.map(lambda hand: _answers(grader, hand, seconds), hands))

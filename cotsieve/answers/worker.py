@@ -44,14 +44,17 @@ _WARM_UP = (
 def main() -> None:
     """Answer every line; each pair is compared in a fork, untouched by the pairs before it."""
     grader, seconds = sys.argv[1], int(sys.argv[2])
-    equal = _comparison(grader)
-    for pair in _WARM_UP:
-        with contextlib.suppress(Exception):
-            equal(*pair)
-    gc.collect()
-    gc.freeze()
-    for line in sys.stdin:
-        print(json.dumps(_in_fork(functools.partial(equal, *json.loads(line)), seconds)))
+    with open(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)  # what a library prints must not pass for an answer
+        equal = _comparison(grader)
+        for pair in _WARM_UP:
+            with contextlib.suppress(Exception):
+                equal(*pair)
+        gc.collect()
+        gc.freeze()
+        for line in sys.stdin:
+            verdict = _in_fork(functools.partial(equal, *json.loads(line)), seconds)
+            print(json.dumps(verdict), file=answers, flush=True)
 
 
 def _comparison(grader: str) -> Callable[[str, str], bool]:
@@ -65,7 +68,6 @@ def _comparison(grader: str) -> Callable[[str, str], bool]:
 
 
 def _in_fork(compare: Callable[[], bool], seconds: int) -> bool | str:
-    sys.stdout.flush()
     result, report = os.pipe()
     child = os.fork()
     if child == 0:
@@ -86,16 +88,20 @@ def _in_fork(compare: Callable[[], bool], seconds: int) -> bool | str:
 
 
 def _compare_and_exit(compare: Callable[[], bool], seconds: int, report: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))
     try:
+        _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_CPU, seconds)
+        _limit(resource.RLIMIT_AS, MEMORY)
         verdict: bool | str = compare()
     except BaseException as error:  # whatever it is, it is told, and the fork ends here
         verdict = f"grader error: {type(error).__name__}: {error}"[:300]
     os.write(report, json.dumps(verdict).encode())
     os._exit(0)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The gap between the best two first-token logits (`margin`) is left out on purpos
 depend on the shape of the batch a problem was in, and the merged table must not.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cotsieve.findings.grades import GRADES
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput, Finding
-from cotsieve.ground.files import appearing
 from cotsieve.rollouts.schema import ROLLOUTS
 
 MERGED = pa.schema(
@@ -94,18 +91,11 @@ def write_merged(
 ) -> None:
     """Write what `merge` returns, holding only a few shards in memory at a time.
 
-    The bytes depend on the rows and the provenance only. Pages carry checksums; the whole does
-    not, since it would have to be held in memory to be summed.
+    The bytes depend on the rows and the provenance only.
     """
-    stamp = json.dumps(provenance or {}, sort_keys=True, ensure_ascii=False).encode()
-    schema = MERGED.with_metadata({tables.PROVENANCE: stamp})
-    groups = _row_groups(_pieces(parts, problems, conditions))
-    with (
-        appearing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
-    ):
-        for group in groups:
-            writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+    with tables.writing(path, MERGED, provenance) as add:
+        for group in _row_groups(_pieces(parts, problems, conditions)):
+            add(group)
 
 
 def _pieces(

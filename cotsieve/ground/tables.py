@@ -1,10 +1,12 @@
 """Parquet tables: schema enforced, provenance stamped, damage detected, written whole."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,63 +29,106 @@ def write(
     """
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pylist(list(table), schema=schema)
-    table = table.select(schema.names).cast(schema).combine_chunks()
+    with writing(path, schema, provenance) as add:
+        add(table)
+
+
+@contextlib.contextmanager
+def writing(
+    path: str | Path, schema: pa.Schema, provenance: Mapping[str, object] | None = None
+) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield a function that adds the next rows to a table too large for memory, as a row group.
+
+    The bytes depend on the rows, on how they are cut into groups, and on the provenance only.
+    """
     stamp = json.dumps(provenance or {}, sort_keys=True, ensure_ascii=False).encode()
-    table = table.replace_schema_metadata({PROVENANCE: stamp, CONTENT: _content(table, stamp)})
-    with appearing(path) as temporary:
-        pq.write_table(
-            table,
+    sha256 = hashlib.sha256(stamp)
+    with (
+        appearing(path) as temporary,
+        pq.ParquetWriter(
             temporary,
+            schema,
             compression="zstd",
             write_page_checksum=True,
             use_compliant_nested_type=False,  # a list keeps the name of its items, so its digest
-        )
+        ) as writer,
+    ):
+
+        def add(table: pa.Table) -> None:
+            group = table.select(schema.names).cast(schema).combine_chunks()
+            if group.num_rows:
+                _sum(sha256, group)
+                writer.write_table(group, row_group_size=group.num_rows)
+
+        yield add
+        content = sha256.hexdigest().encode()
+        writer.add_key_value_metadata({PROVENANCE: stamp, CONTENT: content})
 
 
 def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read a table that `write` made.
+    """Read a table that `write` or `writing` made.
 
     Raises BadInput when the file is damaged, or its columns are not those of `schema`.
     """
-    table = _open(path)
-    metadata = table.schema.metadata or {}
-    if CONTENT in metadata and metadata[CONTENT] != _content(table, metadata.get(PROVENANCE, b"")):
+    with _damage_told(path):
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        groups = [file.read_row_group(index) for index in range(file.num_row_groups)]
+        metadata = file.metadata.metadata or {}
+        table = pa.concat_tables([file.schema_arrow.empty_table(), *groups])
+    sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
+    for group in groups:
+        _sum(sha256, group)
+    if metadata.get(CONTENT) != sha256.hexdigest().encode():
         raise bad(path, "its content does not match its checksum", _mend(path))
-    if schema is not None and table.schema.remove_metadata() != schema:
+    table = table.replace_schema_metadata(None)
+    if schema is not None and table.schema != schema:
         raise bad(path, "its columns are not those this version writes", _mend(path))
     return table
 
 
 def provenance(path: str | Path) -> dict[str, object]:
     """What `write` was told about the origin of a table, read without its rows."""
-    try:
-        return json.loads((pq.read_schema(path).metadata or {}).get(PROVENANCE, b"{}"))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise bad(path, f"cannot be read as Parquet ({_first_line(error)})", _mend(path)) from None
+    with _damage_told(path):
+        return json.loads((pq.read_metadata(path).metadata or {}).get(PROVENANCE, b"{}"))
 
 
-def _open(path: str | Path) -> pa.Table:
+@contextlib.contextmanager
+def _damage_told(path: str | Path) -> Iterator[None]:
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True).read()
+        yield
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Run the workflow to make it.") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise bad(path, f"cannot be read as Parquet ({_first_line(error)})", _mend(path)) from None
+        first_line = (str(error).splitlines() or ["no detail"])[0]
+        raise bad(path, f"cannot be read as Parquet ({first_line})", _mend(path)) from None
 
 
-def _content(table: pa.Table, stamp: bytes) -> bytes:
-    sha256 = hashlib.sha256(stamp)
-    sink = pa.BufferOutputStream()
-    bare = table.replace_schema_metadata(None).combine_chunks()
-    with pa.ipc.new_stream(sink, bare.schema) as stream:
-        stream.write_table(bare)
-    sha256.update(sink.getvalue())
-    return sha256.hexdigest().encode()
+def _sum(sha256: "hashlib._Hash", group: pa.Table) -> None:
+    """Add a group of rows: their values alone, since memory keeps anything in place of a null."""
+    for name, column in zip(group.column_names, group.columns, strict=True):
+        sha256.update(f"{name} {column.type} {len(column)};".encode())
+        _sum_array(sha256, pa.concat_arrays(column.chunks) if column.num_chunks else None)
+
+
+def _sum_array(sha256: "hashlib._Hash", array: pa.Array | None) -> None:
+    if array is None:
+        return
+    sha256.update(array.is_valid().to_numpy(zero_copy_only=False).tobytes())
+    kept = array.drop_null()
+    if pa.types.is_list(array.type):
+        sha256.update(kept.value_lengths().to_numpy(zero_copy_only=False).tobytes())
+        _sum_array(sha256, kept.flatten())
+    elif pa.types.is_string(array.type):
+        ends = np.frombuffer(kept.buffers()[1] or b"\0" * 4, np.int32)[kept.offset :][
+            : len(kept) + 1
+        ]
+        sha256.update((ends - ends[0]).tobytes())
+        sha256.update(memoryview(kept.buffers()[2] or b"")[ends[0] : ends[-1]])
+    elif pa.types.is_primitive(array.type):
+        sha256.update(kept.to_numpy(zero_copy_only=False).tobytes())
+    else:
+        raise TypeError(f"no checksum is defined for columns of type {array.type}")
 
 
 def _mend(path: str | Path) -> str:
     return f"Delete it and run again: rm '{path}'"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no detail"])[0]

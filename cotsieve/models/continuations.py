@@ -131,7 +131,8 @@ class Continuations:
             length_mask(tokens, size),
         )
         folded = Continuations.begin(prompts, 1, self.keys[0].shape[3])
-        seen = F.pad(self.mask, (0, max(0, size - self.mask.shape[-1])))[..., :size]
+        wider = max(0, size - self.mask.shape[-1])
+        seen = F.pad(self.mask, (0, wider), value=-torch.inf)[..., :size]
         folded.mask = torch.where(from_own[:, None, None, None], torch.zeros_like(seen), seen)
         return folded
 

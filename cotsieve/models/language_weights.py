@@ -1,4 +1,4 @@
-"""The weights of a language model taken from a checkpoint: adapters merged, names made canonical."""
+"""Weights of a language model from a checkpoint: adapters merged, names made canonical."""
 
 import logging
 from collections.abc import Iterator

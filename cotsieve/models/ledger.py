@@ -39,7 +39,7 @@ class Ledger:
         prefixes: tuple[str, ...] = PREFIXES,
         mend: str = MEND,
     ):
-        """`prefixes` may stand in front of the language model's keys; the first that does counts."""
+        """`prefixes` may stand in front of the language model's keys; the first found counts."""
         self.file = file
         self.mend = mend
         self.findings: list[Finding] = []

@@ -18,7 +18,7 @@ RESID_PRE = "resid_pre"
 RESID_POST = "resid_post"
 
 Edit = Callable[[int, str, Tensor], Tensor]
-"""(block, side, residual stream (B, C, H)) → residual stream; called around every block."""
+"""(block, side, residual stream (B, C or P, H)) → residual stream; called around every block."""
 
 
 class Decoder:
@@ -58,18 +58,26 @@ class Decoder:
         """Scores of the first `keep` vocabulary entries in float32, (R, H) → (R, keep)."""
         return F.linear(hidden, self.head[:keep]).float()
 
-    def read(self, tokens: Tensor, lengths: Tensor) -> Prompts:
-        """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,)."""
+    def read(self, tokens: Tensor, lengths: Tensor, edit: Edit | None = None) -> Prompts:
+        """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,).
+
+        `edit` gets residual streams (B, P, H).
+        """
         positions = torch.arange(tokens.shape[1], device=self.device)
         residual = self._placed(self.embed(tokens), positions)
         rotation = self._rotation(positions, tokens.shape[1])
         keys, values = [], []
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks):
+            if edit:
+                residual = edit(index, RESID_PRE, residual)
             query, key, value = block.project(residual, rotation)
             keys.append(key)
             values.append(value)
-            if block is not self.blocks[-1]:  # nothing reads the last block's output of a prompt
-                residual = block.finish(residual, _causal(query, key, value))
+            if block is self.blocks[-1]:  # nothing reads the last block's output of a prompt
+                break
+            residual = block.finish(residual, _causal(query, key, value))
+            if edit:
+                residual = edit(index, RESID_POST, residual)
         return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
 
     def step(self, inputs: Tensor, rows: Continuations, edit: Edit | None = None) -> Tensor:
@@ -204,7 +212,8 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     to_prompt = query @ prompts.keys[layer].transpose(-1, -2)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
     reach = to_prompt.shape[-1]
-    seen = to_prompt.view(problems, kv, rows.count, -1, reach).float() + rows.mask
+    group = queries // rows.count  # said, since a prompt may be empty
+    seen = to_prompt.view(problems, kv, rows.count, group, reach).float() + rows.mask
     own_mask = rows.own_mask(length)
     to_own = to_own.float() if own_mask is None else to_own.float() + own_mask
     weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)

@@ -71,7 +71,7 @@ def marked_answer(solution: str | None) -> str:
 
 
 def latex_answer(value: object) -> str:
-    """A reference answer as it is written, LaTeX included; RowFault unless it is text or a number."""
+    """A reference answer as written, LaTeX included; RowFault unless it is text or a number."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return answer_text(value)
     if value is None or (isinstance(value, str) and not value.strip()):

@@ -1,4 +1,4 @@
-"""Greedy decoding of many rows at once: rows that end leave the batch, long ones wait in a pool.
+"""Decoding of many rows at once: rows that end leave the batch, long ones wait in a pool.
 
 A row is left in one of two states: its next scores are known and no token is chosen, or its last
 token is chosen and not yet fed. Running out of memory while feeding changes neither, so decoding
@@ -8,11 +8,13 @@ goes on from where it stood.
 from dataclasses import dataclass, replace
 from math import inf
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cotsieve.models.continuations import Continuations, join_continuations
 from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.sampling import Nucleus, greedy
 
 NOT_FINITE = "the logits are not finite numbers; run this model in a wider number format"
 
@@ -26,7 +28,8 @@ class Completion:
     finish_reason: str
     """stop | length | failed"""
     margin: float
-    """Smallest gap between the best two logits over all steps, the stopping one included."""
+    """How close the closest of its tokens was to being another one: for greedy decoding the gap
+    between the best two logits, for sampling a probability; the stopping token is included."""
     error: str | None = None
     choice_gap: float = inf
     """Smallest gap between candidates where an intervention chose a token of the vocabulary."""
@@ -37,8 +40,8 @@ Finished = tuple[tuple[int, int], Completion]
 
 
 @dataclass(frozen=True)
-class Greedy:
-    """How answers are decoded."""
+class Decoding:
+    """How text is decoded: greedily, or by sampling when there is a nucleus."""
 
     max_new_tokens: int
     stop_ids: frozenset[int]
@@ -46,6 +49,7 @@ class Greedy:
     """Logits of the first `vocabulary` entries take part."""
     keep_last: bool = False
     """Whether the token that ends an answer is part of it."""
+    nucleus: Nucleus | None = None
 
 
 @dataclass
@@ -62,6 +66,8 @@ class Rows:
     choice_gaps: list[float]
     live: list[int]
     """The rows that have not ended; the others are fed on and never looked at."""
+    streams: list[np.random.Generator]
+    """One stream of uniform numbers per row; empty when decoding is greedy."""
 
     @classmethod
     def begin(
@@ -70,17 +76,21 @@ class Rows:
         state: Continuations,
         scores: Tensor,
         choice_gaps: list[float] | None = None,
+        streams: list[np.random.Generator] | None = None,
     ) -> "Rows":
         count = len(keys)
         gaps = choice_gaps or [inf] * count
         written: list[list[int]] = [[] for _ in keys]
-        return cls(keys, state, scores, written, [inf] * count, gaps, list(range(count)))
+        live = list(range(count))
+        return cls(keys, state, scores, written, [inf] * count, gaps, live, streams or [])
 
-    def choose(self, how: Greedy) -> list[Finished]:
+    def choose(self, how: Decoding) -> list[Finished]:
         """Give every live row its next token; returns the rows that ended with it."""
-        best, tokens = self.scores.topk(2, dim=-1)
-        gaps, tokens = (best[:, 0] - best[:, 1]).tolist(), tokens[:, 0].tolist()
-        finite = best[:, 0].isfinite().tolist()
+        if how.nucleus is None:
+            tokens, gaps, finite = greedy(self.scores)
+        else:
+            draws = [stream.random() for stream in self.streams]
+            tokens, gaps, finite = how.nucleus.pick(self.scores, draws)
         ended, live = [], []
         for row in self.live:
             self.margins[row] = min(self.margins[row], gaps[row])
@@ -99,7 +109,7 @@ class Rows:
         self.live, self.scores = live, None
         return ended
 
-    def advance(self, decoder: Decoder, how: Greedy) -> None:
+    def advance(self, decoder: Decoder, how: Decoding) -> None:
         """Feed the tokens just chosen."""
         last = torch.tensor([(written or [0])[-1] for written in self.written])
         shape = (-1, self.state.count, decoder.architecture.hidden)
@@ -118,7 +128,13 @@ class Rows:
             [self.margins[row] for row in rows],
             [self.choice_gaps[row] for row in rows],
             list(range(len(rows))),
+            [self.streams[row] for row in rows] if self.streams else [],
         )
+
+    def folded(self) -> "Rows":
+        """The live rows, what they wrote being part of their prompts, so that any can join them."""
+        rows = self.only_live()
+        return replace(rows, state=rows.state.fold())
 
     def compact(self) -> None:
         """Drop the rows that ended, when that saves work."""
@@ -135,7 +151,9 @@ class Rows:
         return Completion(written, reason, margin, error, self.choice_gaps[row])
 
 
-def decode(decoder: Decoder, rows: Rows, how: Greedy, steps: int, finished: list[Finished]) -> None:
+def decode(
+    decoder: Decoder, rows: Rows, how: Decoding, steps: int, finished: list[Finished]
+) -> None:
     """Write up to `steps` tokens per row; rows that end are added to `finished`.
 
     What is left stays in `rows`, also when memory runs out.
@@ -150,7 +168,7 @@ def decode(decoder: Decoder, rows: Rows, how: Greedy, steps: int, finished: list
 
 
 def join(pool: list[Rows]) -> Rows:
-    """One batch of the live rows of several, which have all written equally many tokens."""
+    """One batch of the live rows of several, whose continuations are equally long."""
     parts = [rows.only_live() for rows in pool]
     return Rows(
         [key for rows in parts for key in rows.keys],
@@ -160,4 +178,5 @@ def join(pool: list[Rows]) -> Rows:
         [margin for rows in parts for margin in rows.margins],
         [gap for rows in parts for gap in rows.choice_gaps],
         list(range(sum(len(rows.keys) for rows in parts))),
+        [stream for rows in parts for stream in rows.streams],
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cotsieve.models.continuations import Continuations
 from cotsieve.models.transformer import Decoder
-from cotsieve.rollouts.decoding import Finished, Greedy, Rows, decode, join
+from cotsieve.rollouts.decoding import Decoding, Finished, Rows, decode, join
 from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
 from cotsieve.rollouts.interventions import PRE_PROJECTION
 from cotsieve.rollouts.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
@@ -93,7 +93,7 @@ class LatentEngine:
         decoder: Decoder,
         projection: Projection,
         style: LatentStyle,
-        greedy: Greedy,
+        greedy: Decoding,
         *,
         batch_rows: int,
         vocabulary: Vocabulary | None = None,

@@ -12,7 +12,7 @@ from cotsieve.models.architecture import Architecture, inverse_frequencies
 from cotsieve.models.codi_checkpoint import load_codi
 from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
 from cotsieve.models.transformer import Decoder
-from cotsieve.rollouts.decoding import Greedy
+from cotsieve.rollouts.decoding import Decoding
 from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
 from cotsieve.rollouts.vocabulary import Vocabulary
 
@@ -108,9 +108,9 @@ def load_latent_model(
     vocabulary = Vocabulary(decoder, tokenizer)
     ends = frozenset(stop_ids(base, tokenizer))
     if stop_at == "number":
-        greedy = Greedy(max_new_tokens, ends | vocabulary.number_ids, compared, keep_last=True)
+        greedy = Decoding(max_new_tokens, ends | vocabulary.number_ids, compared, keep_last=True)
     else:
-        greedy = Greedy(max_new_tokens, ends, compared)
+        greedy = Decoding(max_new_tokens, ends, compared)
     engine = LatentEngine(
         decoder,
         Projection(loaded.projection, where),

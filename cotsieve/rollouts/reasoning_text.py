@@ -13,12 +13,10 @@ from cotsieve.ground.faults import bad
 
 INSTRUCTION = " Please reason step by step, and put your final answer within \\boxed{}."
 """Follows the problem where the option is on: MATH-500 yes, WildBench no."""
-FINISHED = "Okay, I think I have finished thinking."
-
 THOUGHTS = {
     "with": None,
     "empty": "\n",
-    "finished": f"{FINISHED}\n",
+    "finished": "Okay, I think I have finished thinking.\n",
     "default": "\n",  # the study has the empty thought under two names
 }
 """Mode → what stands in the think block; None leaves it open for the model to fill."""
@@ -51,7 +49,8 @@ def raw_prompt(problem: str, mode: str, instruction: bool) -> str:
 def prompt_with_thought(problem: str, thought: str | None, instruction: bool) -> str:
     """The prompt of a problem with a given thought, which brings its own line end.
 
-    None leaves the think block open.
+    None leaves the think block open. The line end behind the opening tag is written here; the
+    thought that `split_response` finds in a whole response begins with it.
     """
     start = f"{problem}{INSTRUCTION if instruction else ''} {OPEN}\n"
     return start if thought is None else f"{start}{thought}{CLOSE}"

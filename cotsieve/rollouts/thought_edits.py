@@ -11,25 +11,37 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from cotsieve.answers.exact import MOST_DIGITS, NUMBER, canonical, exact
 from cotsieve.ground.faults import bad
 from cotsieve.ground.seeds import seed_from
-from cotsieve.rollouts.reasoning_text import FINISHED
+from cotsieve.rollouts.reasoning_text import THOUGHTS
 from cotsieve.rollouts.sentences import sentences
 
-EDITS = (
-    "full", "empty", "finished", "first_half", "drop_statement", "drop_equation",
-    "statement_only", "drop_answer_statement", "alter_statement", "alter_all", "reverse",
-    "mask_digits",
-)  # fmt: skip
+_Edit = Callable[[str, str, int], str]
+_EDITS: dict[str, _Edit] = {
+    "full": lambda thought, answer, by: thought,
+    "empty": lambda thought, answer, by: THOUGHTS["empty"],
+    "finished": lambda thought, answer, by: THOUGHTS["finished"],
+    "first_half": lambda thought, answer, by: truncate_fraction(thought, 0.5),
+    "drop_statement": lambda thought, answer, by: _keep(thought, _numbers(thought)[:-1]),
+    "statement_only": lambda thought, answer, by: _keep(thought, _numbers(thought)[-1:]),
+    "drop_equation": lambda thought, answer, by: drop_equation(thought, answer),
+    "drop_answer_statement": lambda thought, answer, by: drop_answer_statement(thought, answer),
+    "alter_statement": lambda thought, answer, by: alter_statement(thought, answer, by, True),
+    "alter_all": lambda thought, answer, by: alter_statement(thought, answer, by),
+    "reverse": lambda thought, answer, by: reversed_sentences(thought),
+    "mask_digits": lambda thought, answer, by: re.sub("[0-9]", "?", thought),
+}
+EDITS = tuple(_EDITS)
 """Names that `edited` knows."""
-
 FILLERS = ("dots", "neutral")
 _NEUTRAL = "so now I keep thinking about this for a while and "
 _STATED = re.compile(r"\\(?:boxed|fbox)\b|\banswers?\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]")
+_MONEY = re.compile(r"(?:\\?\$|[€£¥₹])? ?")
 _CLOSING = " \t\n.,;:!?)]}$*"
 
 
@@ -44,7 +56,7 @@ class _Parts(NamedTuple):
 def edited(name: str, thought: str, answer: str, by: int = 7) -> str:
     """A thought under a named edit; `answer` is the result it reaches, as text.
 
-    - full: as it is. empty: no sentence. finished: the study's one sentence instead.
+    - full: as it is. empty, finished: the thoughts of those prompt modes instead.
     - first_half: the first half of the sentences.
     - drop_statement, statement_only: without the last sentence, or it alone.
     - drop_equation: without the sentences that end with "= ANSWER" and do not state it otherwise.
@@ -55,29 +67,14 @@ def edited(name: str, thought: str, answer: str, by: int = 7) -> str:
 
     Raises BadInput for an unknown name, and where there is no number to alter.
     """
-    count = len(sentences(thought))
-    edits: dict[str, Callable[[], str]] = {
-        "full": lambda: thought,
-        "empty": lambda: truncate_sentences(thought, 0),
-        "finished": lambda: f"{FINISHED}\n",
-        "first_half": lambda: truncate_fraction(thought, 0.5),
-        "drop_statement": lambda: truncate_sentences(thought, max(count - 1, 0)),
-        "drop_equation": lambda: drop_equation(thought, answer),
-        "statement_only": lambda: _keep(thought, range(count)[-1:]),
-        "drop_answer_statement": lambda: drop_answer_statement(thought, answer),
-        "alter_statement": lambda: alter_statement(thought, answer, by, last_only=True),
-        "alter_all": lambda: alter_statement(thought, answer, by),
-        "reverse": lambda: reversed_sentences(thought),
-        "mask_digits": lambda: re.sub("[0-9]", "?", thought),
-    }
-    if name not in edits:
+    if name not in _EDITS:
         raise bad(f"edit {name!r}", "there is no such edit", f"Use one of {', '.join(EDITS)}.")
-    return edits[name]()
+    return _EDITS[name](thought, answer, by)
 
 
 def truncate_sentences(think: str, k: int) -> str:
     """The first `k` sentences, or all where there are fewer."""
-    return _keep(think, range(len(sentences(think)))[:k])
+    return _keep(think, _numbers(think)[:k])
 
 
 def truncate_fraction(think: str, fraction: float) -> str:
@@ -98,8 +95,17 @@ def states_answer(sentence: str, answer: str) -> bool:
     return bool(_STATED.search(sentence)) or _ends_with(sentence, answer)
 
 
+def mentions(think: str, answer: str) -> int:
+    """How often a numeric answer still stands in a thought, in whatever role; 0 for others."""
+    number = exact(answer)
+    return sum(canonical(found) == number for found in NUMBER.finditer(think)) if number else 0
+
+
 def drop_answer_statement(think: str, answer: str) -> str:
-    """The thought without every sentence that states the answer (see `states_answer`)."""
+    """The thought without every sentence that states the answer (see `states_answer`).
+
+    The answer may still stand in others, as in "so it is 90 degrees"; `mentions` counts.
+    """
     found = _parts(think).sentences
     return _keep(think, [n for n, text in enumerate(found) if not states_answer(text, answer)])
 
@@ -184,15 +190,18 @@ def _neutral(length: int) -> str:
     return f"{words[: length - 1].capitalize()}."
 
 
+def _numbers(think: str) -> range:
+    return range(len(sentences(think)))
+
+
 def _parts(think: str) -> _Parts:
     found = sentences(think)
     if not found:
         return _Parts("", [], [], think)
-    pairs = zip(found, found[1:], strict=False)
     return _Parts(
         lead=think[: found[0].start],
         sentences=[think[sentence.start : sentence.end] for sentence in found],
-        gaps=[think[one.end : next_.start] for one, next_ in pairs],
+        gaps=[think[one.end : next_.start] for one, next_ in pairwise(found)],
         tail=think[found[-1].end :],
     )
 
@@ -206,9 +215,7 @@ def _text(parts: _Parts) -> str:
 def _keep(think: str, kept: Sequence[int]) -> str:
     """The sentences of these numbers; of the gaps around dropped ones the widest remains."""
     lead, found, gaps, tail = _parts(think)
-    between = [
-        max(gaps[one:following], key=len) for one, following in zip(kept, kept[1:], strict=False)
-    ]
+    between = [max(gaps[one:following], key=len) for one, following in pairwise(kept)]
     return _text(_Parts(lead, [found[n] for n in kept], between, tail))
 
 
@@ -227,7 +234,6 @@ def _ends_with(sentence: str, answer: str) -> bool:
 def _altered(sentence: str, number: str | None, other: str, everywhere: bool) -> str:
     equal = [found for found in NUMBER.finditer(sentence) if canonical(found) == number]
     for found in reversed(equal if everywhere else equal[-1:]):
-        written = found[0]
-        money = re.match(r"[^0-9.−-]*", written)[0] if found["decimal"] else ""
+        money = _MONEY.match(found[0])[0]  # and dollar signs that open a formula
         sentence = sentence[: found.start()] + money + other + sentence[found.end() :]
     return sentence

@@ -41,7 +41,9 @@ class Source(Part):
 
     path: str | None = None
     hub: HubFile | None = None
-    format: Literal["gsm8k", "pairs", "cot_all", "columns"] = "gsm8k"
+    format: Literal[
+        "gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am"
+    ] = "gsm8k"
     columns: Columns = Columns()
     variant: Literal["clean", "corrupted"] = "clean"
     bad_rows: Literal["stop", "record"] = "stop"
@@ -60,7 +62,9 @@ class Exclusion(Part):
     """Problems to leave out, by question text or by id."""
 
     path: str
-    format: Literal["gsm8k", "pairs", "cot_all", "columns", "text"] = "gsm8k"
+    format: Literal[
+        "gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am", "text"
+    ] = "gsm8k"
     by: Literal["question", "id"] = "question"
     columns: Columns = Columns()
     variant: Literal["clean", "corrupted"] = "clean"
@@ -164,7 +168,7 @@ class Decoding(Part):
 
 
 class Grading(Part):
-    grader: Literal["numbers", "original", "codi"] = "numbers"
+    grader: Literal["numbers", "original", "codi", "math", "r2a"] = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 

@@ -72,6 +72,7 @@ def test_a_flipped_bit_never_gives_other_rows(tmp_path):
             assert "rm '" in error.findings[0].mend
         else:
             assert found.equals(sound), f"byte {position}"
+            assert tables.provenance(path) == {"x": 1}, f"byte {position}"
     assert refused > 150
 
 
@@ -87,18 +88,6 @@ def test_a_flipped_bit_among_the_rows_is_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(BadInput):
             tables.read(path, SCHEMA)
-
-
-def test_a_damaged_origin_is_refused(tmp_path):
-    path = tmp_path / "table.parquet"
-    tables.write(ROWS, path, SCHEMA, {"origin": "here"})
-    content = path.read_bytes()
-    at = content.index(b'{"origin"')
-    path.write_bytes(content[:at] + b"[" + content[at + 1 :])
-    with pytest.raises(BadInput):
-        tables.provenance(path)
-    with pytest.raises(BadInput):
-        tables.read(path)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 3, 4, 8, 100, 0.5, -8, -4, -1])

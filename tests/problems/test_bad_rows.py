@@ -133,6 +133,18 @@ CASES = {
         GSM8K,
         ["a.jsonl row 0 (line 1)", "nested too deeply", "flat objects"],
     ),
+    "cut zstd": (
+        "a.jsonl.zst",
+        pa.Codec("zstd").compress(_lines(GOOD), asbytes=True)[:-4],
+        GSM8K,
+        ["a.jsonl.zst", "damaged or cut zstd", "Fetch it again"],
+    ),
+    "zstd without its ending": (
+        "a.jsonl",
+        pa.Codec("zstd").compress(_lines(GOOD), asbytes=True),
+        GSM8K,
+        ["a.jsonl", "it is zstd data", "Add .zst"],
+    ),
     "cut gzip": (
         "a.jsonl.gz",
         gzip.compress(_lines(*[GOOD] * 50))[:-12],

@@ -23,6 +23,8 @@ ARRAY = json.dumps(ROWS, indent=1).encode()
         ("rows.jsonl", LINES),
         ("rows.jsonl", LINES.replace(b"\n", b"\r\n") + b"\r\n\r\n"),
         ("ROWS.JSONL.GZ", gzip.compress(LINES + b"\n")),
+        ("rows.jsonl.zst", pa.Codec("zstd").compress(LINES, asbytes=True)),
+        ("rows.json.zst", pa.Codec("zstd").compress(ARRAY, asbytes=True)),
     ],
 )
 def test_every_json_form_gives_the_same_rows(tmp_path, name, content):

@@ -79,11 +79,12 @@ def write_study(folder: Path, study: Mapping[str, Any], problems: int = 0, seed:
 
 
 def snakemake(
-    folder: Path, *arguments: str, study: str | Path = "study.yaml", cores: int = 1
+    folder: Path, *arguments: str, study: str | None = "study.yaml", cores: int = 1
 ) -> subprocess.CompletedProcess[str]:
     """Run the workflow in `folder`; `profiles/default` beside the Snakefile is read by itself."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), "--configfile", str(study), "--cores", str(cores)]
+    command += ["--directory", str(folder), "--cores", str(cores)]
+    command += ["--configfile", study] if study else []
     return subprocess.run(
         [*command, "--nocolor", *arguments],
         cwd=folder,
@@ -102,9 +103,9 @@ def run(folder: Path, *targets: str, cores: int = 1) -> str:
     return done.stdout
 
 
-def planned_jobs(folder: Path, *arguments: str) -> Planned:
+def planned_jobs(folder: Path, *arguments: str, study: str | None = "study.yaml") -> Planned:
     """What the workflow would do in `folder`, from a dry run, which must succeed."""
-    done = snakemake(folder, "--dry-run", *arguments)
+    done = snakemake(folder, "--dry-run", *arguments, study=study)
     assert done.returncode == 0, done.stdout[-6000:]
     statistics = _STATISTICS.search(done.stdout)
     jobs = {

@@ -63,7 +63,7 @@ def test_the_toy_shard_comes_out_as_published(style, expected, golden, golden_mo
 
 
 def outcome(row: dict) -> dict:
-    """A verdict in the golden file's words; predictions as floats, which its source went through."""
+    """A verdict in the golden file's words; predictions as floats, as they are there."""
     return {
         "id": row["problem_id"],
         "answer": float(row["answer"]),

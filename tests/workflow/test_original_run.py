@@ -1,4 +1,4 @@
-"""The published expansion study (GusSand/CoT_Exploration) with its own files, and real questions."""
+"""The published expansion study (GusSand/CoT_Exploration) on its own files; real questions."""
 
 import gzip
 import json

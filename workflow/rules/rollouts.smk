@@ -66,9 +66,9 @@ rule import_rollouts:
     params:
         damaged=damage,
         code=code_of("import_rollouts", pinned=True),
-        results=lambda wildcards: content_digest(
-            located(study.models[wildcards.model].results)
-        ),
+        results=lambda wildcards: {
+            "results": content_digest(located(study.models[wildcards.model].results))
+        },
         ablation=lambda wildcards: {"ablation": study.models[wildcards.model].ablation},
         problems=lambda wildcards: {"problems": shard_of(wildcards).prompts},
     script:

@@ -1,0 +1,34 @@
+import random
+
+import pytest
+
+from cotsieve.findings.proportions import proportional_targets
+
+
+@pytest.mark.parametrize(
+    ("available", "total", "expected"),
+    [
+        ({"a": 50, "b": 30, "c": 20}, 10, {"a": 5, "b": 3, "c": 2}),
+        ({"a": 1, "b": 1, "c": 1}, 2, {"a": 1, "b": 1, "c": 0}),
+        ({"c": 1, "b": 1, "a": 1}, 2, {"c": 0, "b": 1, "a": 1}),
+        ({"a": 1, "b": 3}, 2, {"a": 0, "b": 2}),
+        ({"a": 2, "b": 0}, 9, {"a": 2, "b": 0}),
+        ({"a": 0}, 5, {"a": 0}),
+        ({}, 5, {}),
+        ({"a": 3}, -1, {"a": 0}),
+    ],
+)
+def test_largest_remainders(available, total, expected):
+    assert proportional_targets(available, total) == expected
+
+
+def test_the_total_is_met_and_nothing_is_overdrawn():
+    chooser = random.Random(1)
+    for _ in range(2000):
+        available = {str(place): chooser.randint(0, 40) for place in range(chooser.randint(1, 9))}
+        total = chooser.randint(0, 200)
+        targets = proportional_targets(available, total)
+        assert sum(targets.values()) == min(total, sum(available.values()))
+        assert all(targets[stratum] <= count for stratum, count in available.items())
+        turned = dict(reversed(available.items()))
+        assert proportional_targets(turned, total) == targets

@@ -1,0 +1,147 @@
+"""Imports only go down, or editing one room would make results of another one stale."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "cotsieve"
+
+FLOORS = {
+    # what lies in a room (or a module of it) → the rooms and modules it may import
+    "ground": (),
+    "answers": ("ground",),
+    "problems": ("ground", "answers"),
+    "models": ("ground",),
+    "rollouts": ("ground", "answers", "problems", "models"),
+    "rollouts.schema": (),
+    "rollouts.interventions": ("ground",),
+    "findings": ("ground", "answers", "problems", "rollouts.schema"),
+    "study": ("ground", "answers", "problems", "rollouts.interventions"),
+    # Asked by the Snakefile alone: no result depends on it, so it may look everywhere.
+    "study.check": (
+        "ground", "problems", "findings", "rollouts.interventions", "models.architecture",
+    ),
+    "demo": ("ground", "answers", "problems", "models", "rollouts"),
+}  # fmt: skip
+
+HEAVY = ("torch", "transformers", "safetensors")
+HEAVY_ROOMS = ("models", "rollouts", "demo")
+UNWANTED = ("pandas", "datasets")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imported(tree: ast.AST, *, everywhere: bool) -> Iterator[str]:
+    """Names of imported modules: of the whole file, or only of those imported when it is."""
+    for node in ast.walk(tree) if everywhere else at_import(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not followed by the fingerprint"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run when a module is imported; those for type checkers do not."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def rules_for(name: str) -> tuple[str, ...]:
+    room = name.split(".")[0]
+    return FLOORS.get(name, FLOORS[room])
+
+
+def allowed(name: str, target: str) -> bool:
+    own = name.split(".")[0] == target.split(".")[0] and name not in FLOORS
+    return own or any(
+        target == floor or target.startswith(f"{floor}.") for floor in rules_for(name)
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_only_go_down(path):
+    name = dotted(path)
+    if path.name == "__init__.py":
+        assert path.read_text() == "", "packages stay empty: whoever imports a module runs them"
+        return
+    targets = imported(ast.parse(path.read_text()), everywhere=True)
+    inside = {target.partition("cotsieve.")[2] for target in targets if target[:9] == "cotsieve."}
+    modules = {target for target in inside if is_module(target)}
+    wrong = sorted(target for target in modules if not permitted(name, target))
+    assert not wrong, f"cotsieve.{name} may not import {', '.join(wrong)}"
+
+
+def permitted(name: str, target: str) -> bool:
+    same_room = name.split(".")[0] == target.split(".")[0]
+    if same_room and name in ("rollouts.schema", "rollouts.interventions"):
+        return False
+    return same_room or any(
+        target == floor or target.startswith(f"{floor}.") for floor in rules_for(name)
+    )
+
+
+def is_module(target: str) -> bool:
+    return PACKAGE.joinpath(*target.split(".")).with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_only_the_rooms_of_models_load_model_libraries(path):
+    roots = {
+        target.split(".")[0] for target in imported(ast.parse(path.read_text()), everywhere=True)
+    }
+    assert not roots & set(UNWANTED)
+    if path.relative_to(PACKAGE).parts[0] not in HEAVY_ROOMS:
+        assert not roots & set(HEAVY)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_no_import_escapes_the_fingerprint(path):
+    """It follows plain import statements only."""
+    called = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    assert not called & {"importlib.import_module", "import_module", "__import__", "exec", "eval"}
+
+
+def test_planning_does_not_load_model_libraries():
+    """Every cluster job reads the Snakefile again; torch alone takes two seconds to import."""
+    tree = ast.parse("\n".join(smk_imports()))
+    names = sorted({name for name in imported(tree, everywhere=True) if is_package_module(name)})
+    assert "cotsieve.study.plan" in names
+    code = f"import sys, {', '.join(names)}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & {*HEAVY, *UNWANTED, "scipy", "sympy"}
+
+
+def is_package_module(name: str) -> bool:
+    return name.startswith("cotsieve.") and is_module(name.removeprefix("cotsieve."))
+
+
+def smk_imports() -> Iterator[str]:
+    """The import statements of the Snakefile and its rules."""
+    for file in (ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))):
+        statement = ""
+        for line in file.read_text().splitlines():
+            if statement or line.startswith(("import ", "from ")):
+                statement += line + "\n"
+                if "(" not in statement or ")" in statement:
+                    yield statement
+                    statement = ""
