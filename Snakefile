@@ -17,10 +17,13 @@ include: "workflow/rules/dataset.smk"
 
 
 rule all:
-    """Draw the dataset of every model of the study."""
+    """Make every table and dataset that a study is run for."""
     default_target: True
     input:
-        expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
+        expand(rules.problems.output, study=STUDY),
+        expand(rules.merge.output, study=STUDY, model=MODELS),
+        expand(rules.judge.output, study=STUDY, model=MODELS),
+        expand(rules.draw.output, study=STUDY, model=MODELS),
 
 
 onsuccess:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cotsieve.ground.fingerprint import reached_files
+from cotsieve.study.identity import PINNED_ROOMS
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cotsieve"
 
@@ -22,6 +25,8 @@ FLOORS = {
     "rollouts.interventions": ("ground",),
     "findings": ("ground", "answers", "problems", "rollouts.schema"),
     "study": ("ground", "answers", "problems", "rollouts.interventions"),
+    # What scripts share; they reach the engine by themselves too, see below.
+    "study.making": ("ground", "problems", "rollouts"),
     # Asked by the Snakefile alone: no result depends on it, so it may look everywhere.
     "study.check": (
         "ground", "problems", "findings", "rollouts.interventions", "models.architecture",
@@ -39,9 +44,9 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def imported(tree: ast.AST, *, everywhere: bool) -> Iterator[str]:
-    """Names of imported modules: of the whole file, or only of those imported when it is."""
-    for node in ast.walk(tree) if everywhere else at_import(tree):
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Names of imported modules, wherever in the file they are imported."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -50,27 +55,9 @@ def imported(tree: ast.AST, *, everywhere: bool) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """Nodes that run when a module is imported; those for type checkers do not."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        yield child
-        yield from at_import(child)
-
-
 def rules_for(name: str) -> tuple[str, ...]:
     room = name.split(".")[0]
     return FLOORS.get(name, FLOORS[room])
-
-
-def allowed(name: str, target: str) -> bool:
-    own = name.split(".")[0] == target.split(".")[0] and name not in FLOORS
-    return own or any(
-        target == floor or target.startswith(f"{floor}.") for floor in rules_for(name)
-    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
@@ -79,7 +66,7 @@ def test_imports_only_go_down(path):
     if path.name == "__init__.py":
         assert path.read_text() == "", "packages stay empty: whoever imports a module runs them"
         return
-    targets = imported(ast.parse(path.read_text()), everywhere=True)
+    targets = imported(ast.parse(path.read_text()))
     inside = {target.partition("cotsieve.")[2] for target in targets if target[:9] == "cotsieve."}
     modules = {target for target in inside if is_module(target)}
     wrong = sorted(target for target in modules if not permitted(name, target))
@@ -101,12 +88,25 @@ def is_module(target: str) -> bool:
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_only_the_rooms_of_models_load_model_libraries(path):
-    roots = {
-        target.split(".")[0] for target in imported(ast.parse(path.read_text()), everywhere=True)
-    }
+    roots = {target.split(".")[0] for target in imported(ast.parse(path.read_text()))}
     assert not roots & set(UNWANTED)
     if path.relative_to(PACKAGE).parts[0] not in HEAVY_ROOMS:
         assert not roots & set(HEAVY)
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_a_digest_of_problems_pins_hides_nothing_else(script):
+    """Rooms left out of a fingerprint are not followed; the engine must be reached around them."""
+    everything = reached_files(f"workflow/scripts/{script}.py", ROOT)
+    followed = reached_files(f"workflow/scripts/{script}.py", ROOT, PINNED_ROOMS)
+    hidden = {name for name in everything.keys() - followed if not name.startswith(PINNED_ROOMS)}
+    # Problems are read with these, and their digest tells what came of it.
+    assert not {
+        name for name in hidden if not name.startswith(("cotsieve/answers", "cotsieve/ground"))
+    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
@@ -123,7 +123,7 @@ def test_no_import_escapes_the_fingerprint(path):
 def test_planning_does_not_load_model_libraries():
     """Every cluster job reads the Snakefile again; torch alone takes two seconds to import."""
     tree = ast.parse("\n".join(smk_imports()))
-    names = sorted({name for name in imported(tree, everywhere=True) if is_package_module(name)})
+    names = sorted({name for name in imported(tree) if is_package_module(name)})
     assert "cotsieve.study.plan" in names
     code = f"import sys, {', '.join(names)}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from cotsieve.demo.stories import Problem
 from cotsieve.demo.tiny_model import TinyCodi
@@ -46,7 +47,9 @@ class Answers:
 class Answerer:
     """Runs a model on problems in the codi-eval style."""
 
-    def __init__(self, model: TinyCodi, tokenizer, batch: int = 100) -> None:
+    def __init__(
+        self, model: TinyCodi, tokenizer: PreTrainedTokenizerBase, batch: int = 100
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.batch = batch

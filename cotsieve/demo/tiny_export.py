@@ -2,14 +2,35 @@
 
 import copy
 import json
+import platform
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
+from cotsieve.demo.tiny_evaluation import LATENTS
 from cotsieve.demo.tiny_model import AdapterLinear, ModelShape, TinyCodi
 from cotsieve.demo.vocabulary import LONGEST_SEQUENCE
+
+PHASES = """
+1. Explicit chains only (teacher), all weights.
+2. Teacher and student; the true step results are fed as latents.
+3. The same with the share of such batches falling to none.
+4. The same with the model's own latents only.
+5. Student only, all weights; by chance a problem's six latents are zeroed at the middle block.
+The adapters are the eight largest singular directions of what phase 5 changed in each matrix.
+The rest of that change is in the base weights: without adapters this is not the model of phase 4.
+"""
+CAVEATS = """
+CODI checkpoint format, but not a CODI reproduction: the latents are supervised step by step.
+The last phase trains on the ablation: some problems must be answered from zeroed thoughts.
+What survives zeroing is therefore learned behaviour, not a natural property.
+Zeroing leaves bot alone, which already holds the first result.
+Only zeros were trained on, not the mean or another problem's thoughts: see the controls.
+All problems come from the same templates as the training problems.
+Accuracies say nothing about real GSM8K questions, most of whose words are unknown here.
+"""
 
 
 def base_config(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> dict:
@@ -96,15 +117,25 @@ def split_change(before: TinyCodi, after: TinyCodi) -> TinyCodi:
     return result
 
 
-def merged_state(model: TinyCodi) -> dict[str, torch.Tensor]:
-    """Return plain LLaMA weights with the adapters multiplied in, extra rows included."""
-    merged = {}
-    for name, tensor in model.state_dict().items():
-        if "lora" in name or name.startswith("prj."):
-            continue
-        if name.endswith(".base_layer.weight"):
-            module = model.get_submodule(name.removesuffix(".base_layer.weight"))
-            product = module.lora_B["default"].weight @ module.lora_A["default"].weight
-            tensor = tensor + module.scale * product
-        merged["model." + name.replace(".base_layer", "")] = tensor.detach()
-    return merged
+def training_record(shape: ModelShape, settings: dict, history: list[dict]) -> dict:
+    """Describe how the weights were made."""
+    return {
+        "command": "python -m cotsieve.demo.train_codi --out resources/models/tiny-codi",
+        "codi": {
+            "num_latent": LATENTS,
+            "lora_r": shape.adapter_rank,
+            "lora_alpha": shape.adapter_alpha,
+            "prj_dim": shape.projection,
+            "prompt_style": "codi-eval",
+            "pad_token_id": shape.vocabulary,
+            "bot_token_id": shape.bot,
+            "eot_token_id": shape.eot,
+            "middle_block": shape.middle_block,
+        },
+        "settings": settings,
+        "phases": PHASES.strip().splitlines(),
+        "caveats": CAVEATS.strip().splitlines(),
+        "tuning_checks": history,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }

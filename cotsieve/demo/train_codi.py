@@ -8,7 +8,6 @@ import argparse
 import copy
 import json
 import math
-import platform
 import random
 import time
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import PreTrainedTokenizerBase
 
 from cotsieve.demo import stories
 from cotsieve.demo.tiny_corpus import IGNORED, OPERATORS, Batch, Corpus
@@ -26,6 +26,7 @@ from cotsieve.demo.tiny_export import (
     load_exported,
     rounded,
     split_change,
+    training_record,
     write_json,
 )
 from cotsieve.demo.tiny_model import Context, ModelShape, Pass, TinyCodi
@@ -287,7 +288,10 @@ def zeroed_rows(batch: Batch, chances: tuple[float, ...], generator: torch.Gener
 
 
 def tune(
-    trainer: Trainer, corpus: Corpus, tokenizer, validation: list[stories.Problem]
+    trainer: Trainer,
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    validation: list[stories.Problem],
 ) -> tuple[TinyCodi, list[dict]]:
     """Train on while some problems must be answered from zeroed thoughts.
 
@@ -365,41 +369,6 @@ def held_out(settings: Settings) -> dict[str, list[stories.Problem]]:
     }
 
 
-CAVEATS = """
-CODI checkpoint format, but not a CODI reproduction: the latents are supervised step by step.
-The last phase trains on the ablation: some problems must be answered from zeroed thoughts.
-What survives zeroing is therefore learned behaviour, not a natural property.
-Zeroing leaves bot alone, which already holds the first result.
-Only zeros were trained on, not the mean or another problem's thoughts: see the controls.
-All problems come from the same templates as the training problems.
-Accuracies say nothing about real GSM8K questions, most of whose words are unknown here.
-"""
-
-
-def training_record(model: TinyCodi, settings: Settings, history: list[dict]) -> dict:
-    """Describe how the weights were made."""
-    shape = model.shape
-    return {
-        "command": "python -m cotsieve.demo.train_codi --out resources/models/tiny-codi",
-        "codi": {
-            "num_latent": LATENTS,
-            "lora_r": shape.adapter_rank,
-            "lora_alpha": shape.adapter_alpha,
-            "prj_dim": shape.projection,
-            "prompt_style": "codi-eval",
-            "pad_token_id": shape.vocabulary,
-            "bot_token_id": shape.bot,
-            "eot_token_id": shape.eot,
-            "middle_block": shape.middle_block,
-        },
-        "settings": asdict(settings),
-        "caveats": CAVEATS.strip().splitlines(),
-        "tuning_checks": history,
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-    }
-
-
 def train(settings: Settings, out: Path, base_weights: Path | None) -> None:
     """Train, export, reload the export and measure it."""
     tokenizer = build_tokenizer()
@@ -423,7 +392,7 @@ def train(settings: Settings, out: Path, base_weights: Path | None) -> None:
     history += checks
     export_checkpoint(tuned, tokenizer, out)
     answerer = Answerer(load_exported(out, shape), tokenizer)
-    record = training_record(tuned, settings, history)
+    record = training_record(shape, asdict(settings), history)
     record["measured"] = {
         name: survey(answerer, problems[name], problems["reference"])
         for name in ("validation", "sample", "fresh")

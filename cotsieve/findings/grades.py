@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from cotsieve.answers.graders import Graded, compare_many, predict
+from cotsieve.answers.thinking import CLOSE
 from cotsieve.ground.faults import BadInput, Finding
 
 GRADES = pa.schema(
@@ -35,7 +36,7 @@ def grade_rollouts(
     Raises BadInput when problems have no reference answer, or one the grader cannot compare with.
     """
     rows = rollouts.select(
-        ["problem_id", "condition", "sample", "text", "finish_reason", "imported_prediction"]
+        ["problem_id", "condition", "sample", "answer_text", "finish_reason", "imported_prediction"]
     ).to_pylist()
     _refuse_unknown(rows, answers)
     finished = [row for row in rows if row["finish_reason"] != "failed"]
@@ -50,7 +51,10 @@ def grade_rollouts(
 def _prediction(row: dict, grader: str) -> str | None:
     if row["finish_reason"] == "imported":
         return row["imported_prediction"]
-    return predict(grader, row["text"])
+    if row["answer_text"] is None:
+        return None
+    # The rules of that study look for the closing tag, which stands before the answer's text.
+    return predict(grader, CLOSE + row["answer_text"] if grader == "r2a" else row["answer_text"])
 
 
 def _grade(row: dict, graded: Graded) -> dict:

@@ -75,9 +75,9 @@ def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
         groups = [file.read_row_group(index) for index in range(file.num_row_groups)]
         metadata = file.metadata.metadata or {}
         table = pa.concat_tables([file.schema_arrow.empty_table(), *groups])
-    sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
-    for group in groups:
-        _sum(sha256, group)
+        sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
+        for group in groups:
+            _sum(sha256, group)
     if metadata.get(CONTENT) != sha256.hexdigest().encode():
         raise bad(path, "its content does not match its checksum", _mend(path))
     table = table.replace_schema_metadata(None)
@@ -98,7 +98,7 @@ def _damage_told(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Run the workflow to make it.") from None
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         first_line = (str(error).splitlines() or ["no detail"])[0]
         raise bad(path, f"cannot be read as Parquet ({first_line})", _mend(path)) from None
 

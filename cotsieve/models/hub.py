@@ -33,8 +33,8 @@ def resolve(spec: str, revision: str | None, kind: str) -> Path:
 
     An existing path is used as it is; anything else is fetched (`revision`: branch, tag or commit;
     None is the main branch) into the hub's cache, from where it is served when the hub is out of
-    reach. `kind` is "base" (architecture and tokenizer) or "checkpoint" (weights).
-    Raises BadInput when there is neither.
+    reach. `kind` is "base" (architecture and tokenizer), "checkpoint" (weights) or
+    "model" (all of them). Raises BadInput when there is neither.
     """
     local = Path(spec).expanduser()
     if local.exists():
@@ -45,7 +45,10 @@ def resolve(spec: str, revision: str | None, kind: str) -> Path:
         return _snapshot(spec, revision, list(BASE_FILES), "config.json")
     if kind == "checkpoint":
         return _checkpoint(spec, revision)
-    raise ValueError(f"kind is {kind!r}, not 'base' or 'checkpoint'")
+    if kind == "model":
+        weights = _checkpoint(spec, revision)
+        return _snapshot(spec, weights.name, list(BASE_FILES), "config.json")
+    raise ValueError(f"kind is {kind!r}, not 'base', 'checkpoint' or 'model'")
 
 
 def _checkpoint(spec: str, revision: str | None) -> Path:

@@ -16,7 +16,8 @@ _LEVEL = re.compile(r"(?:Level\s+)?(\d{1,9}|\?)")
 def math_row(record: Mapping[str, object]) -> Row:
     """A row of MATH (Hendrycks et al. 2021); the answer is what the solution's last box holds.
 
-    An own column `answer` is not read: a hand-made copy may disagree with the solution.
+    A solution without a box, or whose last box is empty as in two rows of the training split, makes
+    a bad row. An own column `answer` is not read: it may disagree with the solution.
     """
     level, fault = _level(cell(record, "level"))
     return Row(

@@ -22,6 +22,7 @@ def am_row(record: Mapping[str, object]) -> Row:
         solution=said.get("answer_content"),
         answer=reference,
         answer_is="text",
+        reasoning=said.get("think_content"),
         fault=_fault(reference, about.get("test_case")),
     )
 
@@ -30,7 +31,7 @@ def _fault(reference: object, test_case: object) -> RowFault | None:
     if reference is not None:
         return None
     mend = "Leave the row out, or set bad_rows to record."
-    if test_case is not None:
+    if any(test_case.values()) if isinstance(test_case, Mapping) else test_case:
         return RowFault("it has a test_case instead of an answer; programs are not run", mend)
     return RowFault("it has no reference_answer", mend)
 

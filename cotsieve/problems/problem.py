@@ -53,6 +53,8 @@ class Problem:
     """Difficulty as the source gives it, from 1; MATH has five levels."""
     subject: str | None = None
     """Field of mathematics as the source names it, such as Geometry."""
+    reasoning: str | None = None
+    """A written chain of thought that came with the problem, for models that only answer."""
 
 
 def count_steps(solution: str) -> int:

@@ -18,6 +18,8 @@ class Row(NamedTuple):
     number behind #### in the solution, "boxed" is the text in the solution's last box."""
     level: int | None = None
     subject: str | None = None
+    reasoning: object = None
+    """A written chain of thought that came with the problem."""
     fault: RowFault | None = None
     """Why the row cannot be used although its question can be read."""
 

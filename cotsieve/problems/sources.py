@@ -154,6 +154,7 @@ def _problem(name: str, definition: Mapping[str, object], row: int, record: dict
     steps = steps_number(found.steps) if given else count_steps(solution or "")
     stratum = difficulty(steps) if given or solution is not None else UNKNOWN
     about = {"level": found.level, "subject": found.subject}
+    about["reasoning"] = None if found.reasoning is None else solution_text(found.reasoning)
     return Problem(problem_id, name, row, question, solution, answer, steps, stratum, **about)
 
 
@@ -239,8 +240,8 @@ def _check_definition(name: str, definition: Mapping[str, object]) -> None:
     if definition["format"] != "columns":
         return
     columns = definition.get("columns") or {}
-    unknown = sorted(set(columns) - {"question", "solution", "answer", "steps", "id"})
+    unknown = sorted(set(columns) - {"question", "solution", "answer", "steps", "id", "reasoning"})
     if unknown or "question" not in columns or not {"solution", "answer"} & set(columns):
         what = f"columns maps {', '.join(map(repr, columns)) or 'nothing'}"
-        mend = "Map question, at least one of solution and answer, and if you like steps and id."
+        mend = "Map question, solution or answer, and if you like steps, id and reasoning."
         raise bad(where, what, mend)

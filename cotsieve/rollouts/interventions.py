@@ -139,7 +139,7 @@ def from_definition(
         return None
     values = dict(definition)
     layer = values.pop("layer", None)
-    chosen = resolve_thoughts(values.pop("thoughts"), thoughts)
+    chosen = resolve_thoughts(values.pop("thoughts", "all"), thoughts)
     if values.get("component") == PRE_PROJECTION:
         return Intervention(block=-1, thoughts=chosen, **values)
     if layer is None:

@@ -1,8 +1,8 @@
-"""A generation job: reuse the rows that are kept, run the others, write the shard's table."""
+"""The frame of a job that makes rollouts: reuse the rows that are kept, make the others, write."""
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,18 @@ from cotsieve.rollouts.schema import ROLLOUTS
 
 log = logging.getLogger(__name__)
 
+Key = tuple[str, str, int]
+"""Problem id, condition, sample."""
+Missing = Mapping[tuple[tuple[str, int], ...], list[Problem]]
+"""(condition, sample) pairs → the problems that miss just these."""
+
 
 @dataclass(frozen=True)
 class Running:
     """How a model is run; nothing here changes a result."""
 
     files: Mapping[str, str]
-    """Where the checkpoint and the base of the model lie on this machine."""
+    """Where the parts of the model lie on this machine."""
     device: str
     batch_rows: int
     threads: int
@@ -31,27 +36,35 @@ def run_shard(
     output: str | Path,
     *,
     problems: Sequence[Problem],
-    reference: Sequence[Problem],
-    model: Mapping[str, Any],
     recipe: Recipe,
-    running: Running,
+    samples: int,
     kept: KeptRows,
+    make: Callable[[Missing], Iterator[list[Row]]],
+    given: Sequence[Row] = (),
 ) -> None:
     """Write the rollouts of `problems` under the conditions of `recipe` to `output`.
 
-    `model` is the definition to load. The model is loaded only if a row is missing.
+    `given` rows are taken as they are. `make` yields the rows that are neither given nor kept; it
+    is called only if there are any, so that no model is loaded in vain.
     """
     started = time.perf_counter()
-    rows = dict(_reused(kept, recipe, problems))
-    log.info("%d problems; %d rows are kept from before", len(problems), len(rows))
-    missing = _missing(rows, recipe, problems)
+    rows = {_key(row): row for row in given}
+    wanted = [
+        (problem, condition, sample)
+        for problem in problems
+        for condition in recipe.conditions
+        for sample in range(samples)
+    ]
+    rows |= _reused(kept, recipe, [item for item in wanted if _named(*item) not in rows])
+    reused = len(rows) - len(given)
+    log.info("%d problems; %d rows are kept from before", len(problems), reused)
+    missing = _missing(rows, wanted)
     if missing:
-        fresh = _generated(missing, reference, model, recipe, running)
-        for finished in fresh:
-            rows |= {(row["problem_id"], row["condition"]): row for row in finished}
+        for finished in make(missing):
+            rows |= {_key(row): row for row in finished}
             kept.add(finished)
         kept.flush()
-    ordered = [rows[p.problem_id, condition] for p in problems for condition in recipe.conditions]
+    ordered = [rows[_named(*item)] for item in wanted]
     tables.write(ordered, output, ROLLOUTS, recipe.origin())
     kept.finish(output)
     failed = sum(row["finish_reason"] == "failed" for row in ordered)
@@ -59,58 +72,42 @@ def run_shard(
     log.info("%d rows, %d of them failed, %.1f s", len(ordered), failed, seconds)
 
 
+def _key(row: Row) -> Key:
+    return row["problem_id"], row["condition"], row["sample"]
+
+
+def _named(problem: Problem, condition: str, sample: int) -> Key:
+    return problem.problem_id, condition, sample
+
+
 def _reused(
-    kept: KeptRows, recipe: Recipe, problems: Sequence[Problem]
-) -> Iterator[tuple[tuple[str, str], Row]]:
-    keys = {
-        (problem.problem_id, condition): recipe.row_key(problem, condition)
-        for problem in problems
-        for condition in recipe.conditions
-    }
+    kept: KeptRows, recipe: Recipe, wanted: Sequence[tuple[Problem, str, int]]
+) -> dict[Key, Row]:
+    keys = {_named(*item): recipe.row_key(*item) for item in wanted}
     found = kept.find(keys.values())
-    for (problem_id, condition), key in keys.items():
-        row = reusable(found, key, problem_id, condition)
-        if row:
-            yield (problem_id, condition), row
+    return {
+        key: reusable(found[row_key], *key) for key, row_key in keys.items() if row_key in found
+    }
 
 
-def _missing(
-    rows: Mapping[tuple[str, str], Row], recipe: Recipe, problems: Sequence[Problem]
-) -> dict[tuple[str, ...], list[Problem]]:
-    """Conditions that are missing → the problems that miss just these."""
-    groups: dict[tuple[str, ...], list[Problem]] = {}
-    for problem in problems:
-        names = tuple(name for name in recipe.conditions if (problem.problem_id, name) not in rows)
-        if names:
-            groups.setdefault(names, []).append(problem)
+def _missing(rows: Mapping[Key, Row], wanted: Sequence[tuple[Problem, str, int]]) -> Missing:
+    absent: dict[Problem, list[tuple[str, int]]] = {}
+    for problem, condition, sample in wanted:
+        if _named(problem, condition, sample) not in rows:
+            absent.setdefault(problem, []).append((condition, sample))
+    groups: dict[tuple[tuple[str, int], ...], list[Problem]] = {}
+    for problem, pairs in absent.items():
+        groups.setdefault(tuple(pairs), []).append(problem)
     return groups
 
 
-def _generated(
-    missing: Mapping[tuple[str, ...], list[Problem]],
-    reference: Sequence[Problem],
-    model: Mapping[str, Any],
-    recipe: Recipe,
-    running: Running,
-) -> Iterator[list[Row]]:
-    """Run what is missing; the heavy libraries are imported only here."""
+def with_torch(running: Running, load: Callable[[], Any]) -> Any:
+    """Load a model with the threads of the job, and say how long that took."""
     import torch
-
-    from cotsieve.rollouts.generate import generate
-    from cotsieve.rollouts.latent_model import load_latent_model
 
     torch.set_num_threads(running.threads)
     started = time.perf_counter()
-    loaded = load_latent_model(
-        model,
-        running.files,
-        recipe.max_new_tokens,
-        device=running.device,
-        batch_rows=running.batch_rows,
-        stop_at=recipe.stop_at,
-    )
-    seconds = time.perf_counter() - started
-    log.info("model loaded on %s in %.1f s", loaded.engine.decoder.device, seconds)
-    for names, problems in missing.items():
-        for rows in generate(loaded, recipe.limited_to(names), problems, reference):
-            yield [row for row in rows if row["condition"] in names]
+    loaded = load()
+    device = loaded.engine.decoder.device
+    log.info("model loaded on %s in %.1f s", device, time.perf_counter() - started)
+    return loaded

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,6 @@ def _rows_of(path: Path, keys: set[str]) -> list[Row]:
     return table.filter(pc.and_(wanted, good)).to_pylist()
 
 
-def reusable(kept: Mapping[str, Row], row_key: str, problem_id: str, condition: str) -> Row | None:
-    """The kept row of that key as a row of this problem and condition."""
-    row = kept.get(row_key)
-    return row and row | {"problem_id": problem_id, "condition": condition}
+def reusable(row: Row, problem_id: str, condition: str, sample: int) -> Row:
+    """A kept row as a row of this problem and condition, which may have had other names."""
+    return row | {"problem_id": problem_id, "condition": condition, "sample": sample}

@@ -7,21 +7,14 @@ from typing import Any
 
 import torch
 
-from cotsieve.ground.faults import bad
 from cotsieve.models.architecture import Architecture, inverse_frequencies
 from cotsieve.models.codi_checkpoint import load_codi
 from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
 from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.decoding import Decoding
+from cotsieve.rollouts.devices import DTYPES, chosen_device
 from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
 from cotsieve.rollouts.vocabulary import Vocabulary
-
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
 
 
 @dataclass(frozen=True)
@@ -64,25 +57,22 @@ class LatentModel:
 def load_latent_model(
     definition: Mapping[str, Any],
     files: Mapping[str, str],
-    max_new_tokens: int,
+    decoding: Mapping[str, Any],
     *,
     device: str,
     batch_rows: int,
-    stop_at: str = "eos",
 ) -> LatentModel:
     """Load the model a study defines (keys of `models.<name>` in its file).
 
     `files` says where its `checkpoint` and `base` lie on this machine, `device` is a torch device
-    or `auto`. `stop_at`: `eos`, or `number`: an answer also ends with the first token that begins
-    with a digit, and the token that ends it is part of it. Raises BadInput for files that cannot be
-    used.
+    or `auto`, `decoding` has the keys of the study's. With `stop_at: number` an answer also ends
+    with its first token that begins with a digit, and the token that ends it is part of it. Raises
+    BadInput for files that cannot be used.
     """
     base, checkpoint = Path(files["base"]), Path(files["checkpoint"])
     tokenizer = load_tokenizer(base)
     lora = definition["lora"]
-    loaded = load_codi(
-        Path(checkpoint), Path(base), lora["rank"], lora["alpha"], tokenizer=tokenizer
-    )
+    loaded = load_codi(checkpoint, base, lora["rank"], lora["alpha"], tokenizer=tokenizer)
     precision = definition["precision"]
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     where = chosen_device(device)
@@ -107,7 +97,8 @@ def load_latent_model(
     compared = loaded.architecture.vocabulary - 1
     vocabulary = Vocabulary(decoder, tokenizer)
     ends = frozenset(stop_ids(base, tokenizer))
-    if stop_at == "number":
+    max_new_tokens = decoding["max_new_tokens"]
+    if decoding["stop_at"] == "number":
         greedy = Decoding(max_new_tokens, ends | vocabulary.number_ids, compared, keep_last=True)
     else:
         greedy = Decoding(max_new_tokens, ends, compared)
@@ -123,17 +114,3 @@ def load_latent_model(
     if collapse is None:
         collapse = style.prompt_style == "codi-eval"  # as the published evaluation does
     return LatentModel(engine, loaded.architecture, tokenizer, collapse)
-
-
-def chosen_device(device: str) -> torch.device:
-    """The device a study names; `auto` is a GPU where there is one. Raises BadInput."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise bad(
-            "engine.device", f"'{device}' cannot be used ({reason})", "Use auto, cpu or cuda."
-        ) from None
-    return torch.device(device)

@@ -20,13 +20,9 @@ class Recipe:
     """Digest of the problems that give means and donors; None where none are needed."""
 
     @property
-    def max_new_tokens(self) -> int:
-        return self.identity["decoding"]["max_new_tokens"]
-
-    @property
-    def stop_at(self) -> str:
-        """`eos`, or `number`: answers also end with their first number."""
-        return self.identity["decoding"].get("stop_at", "eos")
+    def seed(self) -> int:
+        """Decides every sampled token, with problem, condition and sample."""
+        return self.identity["decoding"].get("seed", 0)
 
     def limited_to(self, names: Sequence[str]) -> "Recipe":
         """The same recipe with the baseline and the named conditions alone."""
@@ -37,7 +33,7 @@ class Recipe:
         }
         return replace(self, conditions=kept)
 
-    def row_key(self, problem: Problem, condition: str) -> str:
+    def row_key(self, problem: Problem, condition: str, sample: int = 0) -> str:
         """Digest of everything that determines a row: equal keys, equal rows.
 
         The name of the condition is not part of it, and of the problem only what the row depends
@@ -45,10 +41,15 @@ class Recipe:
         """
         definition = self.conditions[condition]
         parts: list[Any] = [self.identity, definition, problem.question, problem.error]
-        if definition and definition["operation"] in ("mean", "resample"):
+        definition = definition or {}
+        kind = definition.get("operation") or definition.get("reasoning")
+        if kind in ("mean", "resample", "swap"):
             parts.append(self.reference)
-        if definition and definition["operation"] in ("noise", "resample", "patch"):
+        sampled = self.identity["decoding"].get("temperature", 0) > 0
+        if sampled or kind in ("noise", "resample", "patch", "swap", "shuffle"):
             parts.append(problem.problem_id)
+        if sample:
+            parts.append(sample)
         return digest(*parts)
 
     def origin(self) -> dict[str, Any]:

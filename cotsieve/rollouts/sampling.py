@@ -7,7 +7,7 @@ change it only when the number lies at an edge; how close it came is recorded.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,6 +68,8 @@ class Nucleus:
         return kept, (total - self.top_p).abs().min(-1).values
 
 
-def stream(seed: int, problem_id: str, sample: int) -> np.random.Generator:
-    """The uniform numbers of one row."""
-    return np.random.default_rng(seed_from("sample", seed, problem_id, sample))
+def stream(
+    seed: int, problem_id: str, sample: int, condition: dict[str, Any] | None = None
+) -> np.random.Generator:
+    """The uniform numbers of one row; `condition` is the definition of one that is no baseline."""
+    return np.random.default_rng(seed_from("sample", seed, problem_id, sample, condition))

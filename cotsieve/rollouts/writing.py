@@ -7,7 +7,7 @@ age stand in one batch.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,20 +42,26 @@ class Start:
     """Uniform numbers for sampling."""
 
 
+Change = Callable[[Tensor], Tensor]
+"""Activations (positions, H) → new ones."""
+
+
+@dataclass(frozen=True, eq=False)
 class ReadingEdit:
     """Changes the residual stream at some positions of one start while it is read."""
 
-    def __init__(self, site: tuple[int, str], first: int, values: Tensor):
-        """`values` (positions, H) are written from position `first` on."""
-        self.site, self.first, self.values = site, first, values
+    site: tuple[int, str]
+    span: tuple[int, int]
+    """Positions [first, last)."""
+    change: Change
 
     def apply(self, block: int, side: str, row: Tensor) -> Tensor:
         """The residual stream of one start, (P, H)."""
         if (block, side) != self.site:
             return row
-        last = min(self.first + len(self.values), len(row))
         row = row.clone()
-        row[self.first : last] = self.values[: max(0, last - self.first)].to(row.dtype)
+        place = slice(*self.span)
+        row[place] = self.change(row[place]).to(row.dtype)
         return row
 
 

@@ -14,10 +14,10 @@ from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.models.architecture import Architecture, read_architecture
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.rollouts.interventions import from_definition
-from cotsieve.study.identity import is_local, model_identity
+from cotsieve.study.identity import is_local, model_identity, model_places
+from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan, exclusion_definition
-from cotsieve.study.settings import ImportedModel, Model
 
 PUBLISHED = (
     "https://raw.githubusercontent.com/GusSand/CoT_Exploration/"
@@ -72,7 +72,7 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
         if isinstance(model, ImportedModel):
             yield partial(import_checkpoint, located(model.results))
             continue
-        for key, spec in (("checkpoint", model.checkpoint), ("base", model.base)):
+        for key, (spec, _, _) in model_places(model).items():
             yield partial(_check_place, f"models.{name}.{key}", spec)
         yield partial(_check_model, plan, name, model)
 
@@ -83,11 +83,7 @@ def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
         yield lambda: plan.selection
         yield partial(_check_candidates, plan)
     for name, sweep in plan.study.sweeps.items():
-        operations = {item["operation"] for item in sweep.all_conditions().values()}
-        if (
-            operations & {"mean", "resample"}
-            and sources[plan.reference_source(name)].path is not None
-        ):
+        if sweep.needs_reference and sources[plan.reference_source(name)].path is not None:
             yield partial(_check_reference, plan, name)
 
 
@@ -113,15 +109,16 @@ def _check_place(where: str, spec: str) -> None:
     raise bad(where, what, "Correct the path, or give a hub repository as owner/name.")
 
 
-def _check_model(plan: Plan, name: str, model: Model) -> None:
+def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
     model_identity(model)  # says which files are missing from local folders
-    if is_local(model.base):
-        shape = read_architecture(located(model.base))
+    base = model.model if isinstance(model, ReasoningModel) else model.base
+    if is_local(base):
+        shape = read_architecture(located(base))
         refuse_all(_condition_checks(plan, name, model, shape))
 
 
 def _condition_checks(
-    plan: Plan, name: str, model: Model, shape: Architecture
+    plan: Plan, name: str, model: Model | ReasoningModel, shape: Architecture
 ) -> Iterator[Callable[[], object]]:
     study = plan.study
     for sweep in study.sweeps:
@@ -129,7 +126,8 @@ def _condition_checks(
             continue
         for condition, definition in study.sweeps[sweep].all_conditions().items():
             where = study.sweeps[sweep].place(sweep, condition)
-            yield partial(_check_condition, where, name, definition, shape, model.thoughts)
+            thoughts = getattr(model, "thoughts", 1)
+            yield partial(_check_condition, where, name, definition, shape, thoughts)
 
 
 def _check_condition(

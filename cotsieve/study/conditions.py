@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from cotsieve.study.part import Count, Part, plain
+from cotsieve.study.part import Count, Part, decided
 
 
 class FirstThoughts(Part):
@@ -78,6 +78,61 @@ class Condition(Part):
             yield "top and rescale belong to operation project"
 
 
+class TextCondition(Part):
+    """An ablation of written reasoning: what the model reads of it before it answers."""
+
+    reasoning: Literal[
+        "keep",
+        "empty",
+        "finished",
+        "truncate",
+        "drop-answer-statement",
+        "drop-statement",
+        "drop-equation",
+        "statement-only",
+        "alter-statement",
+        "alter-all",
+        "mask-digits",
+        "reverse",
+        "shuffle",
+        "swap",
+        "filler",
+    ] = "keep"
+    """empty and finished are the published prompts without reasoning; swap gives the reasoning of
+    another problem; truncate keeps a fraction of the tokens or the first sentences."""
+    fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    sentences: Annotated[int, Field(ge=0)] | None = None
+    answer: Literal["free", "forced"] = "free"
+    """forced: the words that open the final answer are given, so it comes without more thinking."""
+    attention: Literal["open", "blocked"] = "open"
+    """blocked: what follows the reasoning cannot attend to it."""
+    filler: Literal["dots", "neutral"] = "dots"
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _cut_says_where(self) -> "TextCondition":
+        given = [self.fraction, self.sentences].count(None) == 1
+        if (self.reasoning == "truncate") != given:
+            raise ValueError("reasoning truncate needs one of fraction and sentences; no other has")
+        if self.attention == "blocked" and self.reasoning != "keep":
+            raise ValueError("attention blocked hides the reasoning as it is: leave reasoning out")
+        return self
+
+
+def kind_of(condition: Any) -> str:
+    """Whether the value of a condition is about text or about activations."""
+    if isinstance(condition, TextCondition):
+        return "text"
+    words = ("reasoning", "attention")
+    return "text" if isinstance(condition, dict) and any(w in condition for w in words) else "state"
+
+
+AnyCondition = Annotated[
+    Annotated[Condition, Tag("state")] | Annotated[TextCondition, Tag("text")],
+    Discriminator(kind_of),
+]
+
+
 class Grid(Part):
     """Conditions for every combination of these; named operation-layer-thoughts."""
 
@@ -96,7 +151,7 @@ def expanded(grid: Grid) -> dict[str, dict[str, Any]]:
     shared = {"component": grid.component, "rest": grid.rest, "scope": grid.scope}
     shared |= {"scale": grid.scale, "seed": grid.seed}
     return {
-        f"{operation}-{layer}-{_thoughts_name(thoughts)}": plain(
+        f"{operation}-{layer}-{_thoughts_name(thoughts)}": decided(
             Condition(operation=operation, layer=layer, thoughts=thoughts, **shared)
         )
         for operation in grid.operation

@@ -7,6 +7,7 @@ from cotsieve.ground.faults import Finding
 from cotsieve.problems.problem import STRATA, UNKNOWN
 
 if TYPE_CHECKING:
+    from cotsieve.study.model_settings import Sieve
     from cotsieve.study.settings import Study
 
 
@@ -17,16 +18,18 @@ def contradictions(study: "Study", origin: str) -> list[Finding]:
         *_wrong_conditions(study),
         *_wrong_sieve(study),
         *_wrong_targets(study),
+        *_wrong_decoding(study),
     ]
     return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
 
 
 def _wrong_names(study: "Study") -> Iterator[Finding]:
-    sweep = study.sweeps.get(study.sieve.sweep)
-    if sweep is None:
-        yield _unknown("sieve.sweep", study.sieve.sweep, study.sweeps)
-    elif study.sieve.ablation not in sweep.all_conditions():
-        yield _unknown("sieve.ablation", study.sieve.ablation, sweep.all_conditions())
+    for where, sieve in _sieves(study).items():
+        sweep = study.sweeps.get(sieve.sweep)
+        if sweep is None:
+            yield _unknown(f"{where}.sweep", sieve.sweep, study.sweeps)
+        elif sieve.ablation not in sweep.all_conditions():
+            yield _unknown(f"{where}.ablation", sieve.ablation, sweep.all_conditions())
     for name, sweep in study.sweeps.items():
         for model in sweep.models or []:
             if model not in study.models:
@@ -54,18 +57,58 @@ def _wrong_conditions(study: "Study") -> Iterator[Finding]:
                 "Give this condition another name, or remove it.",
             )
         for condition, definition in conditions.items():
+            yield from _wrong_family(study, name, sweep.place(name, condition), definition)
             where = f"{sweep.place(name, condition)}.thoughts"
-            yield from _wrong_thoughts(study, name, where, definition["thoughts"])
+            yield from _wrong_thoughts(study, name, where, definition.get("thoughts", "all"))
             yield from _made_from_nothing(study, name, where, definition)
+
+
+LATENT_KEYS = ("thoughts", "rest", "scope", "read", "activations", "where")
+"""Keys of a condition that speak of latent thoughts."""
+
+
+def _wrong_family(study: "Study", sweep: str, where: str, definition: dict) -> Iterator[Finding]:
+    """Conditions that a model of the sweep cannot be put under."""
+    for name in study.models_of(sweep):
+        model = study.models.get(name)
+        if model is None or model.family == "imported":
+            continue
+        mend = f"Name the models it is for in sweeps.{sweep}.models, or move it to another sweep."
+        if model.family == "codi" and "operation" not in definition:
+            yield Finding(where, f"model '{name}' writes no reasoning to change", mend)
+        latent = [key for key in LATENT_KEYS if key in definition]
+        if definition.get("component") == "pre_projection":
+            latent.append("component")
+        if model.family == "reasoning" and latent:
+            what = f"{', '.join(latent)} cannot be said of model '{name}', which thinks in words"
+            yield Finding(where, what, mend)
+
+
+def _wrong_decoding(study: "Study") -> Iterator[Finding]:
+    for name, model in study.models.items():
+        decoding = study.decoding_of(name)
+        sampled = decoding.temperature > 0
+        if model.family == "codi" and (sampled or decoding.samples > 1):
+            yield Finding(
+                f"models.{name}.decoding",
+                "latent chain of thought is decoded greedily, once",
+                "Give the model decoding of its own, with temperature 0 and 1 sample.",
+            )
+        elif decoding.samples > 1 and not sampled:
+            yield Finding(
+                "decoding.samples",
+                f"{decoding.samples} greedy samples of model '{name}' are all the same",
+                "Set decoding.temperature above 0, or samples to 1.",
+            )
 
 
 def _made_from_nothing(
     study: "Study", sweep: str, where: str, definition: dict
 ) -> Iterator[Finding]:
     """Overwriting the hidden state a thought is made from, where it is made from none."""
-    chosen = definition["thoughts"]
+    chosen = definition.get("thoughts", "all")
     named = chosen == {"first": 1} or (isinstance(chosen, list) and 0 in chosen)
-    if definition["component"] != "pre_projection" or not named:
+    if definition.get("component") != "pre_projection" or not named:
         return
     for name in study.models_of(sweep):
         model = study.models.get(name)
@@ -89,27 +132,42 @@ def _wrong_thoughts(
         yield Finding(where, what, f"The model has thoughts 0 to {thoughts - 1}.")
 
 
+def _sieves(study: "Study") -> dict[str, "Sieve"]:
+    """Where the file says it → which ablation decides; only what decides for some model."""
+    found = {}
+    for name, model in study.models.items():
+        own = getattr(model, "sieve", None)
+        found[f"models.{name}.sieve" if own else "sieve"] = study.sieve_of(name)
+    return found
+
+
 def _wrong_sieve(study: "Study") -> Iterator[Finding]:
     """Models that would be run, but never judged."""
-    if study.sieve.sweep not in study.sweeps:
-        return
     for name, model in study.models.items():
-        if name not in study.models_of(study.sieve.sweep):
+        sieve = study.sieve_of(name)
+        if sieve.sweep not in study.sweeps:
+            continue
+        if name not in study.models_of(sieve.sweep):
             yield Finding(
-                f"sweeps.{study.sieve.sweep}.models",
+                f"sweeps.{sieve.sweep}.models",
                 f"model '{name}' does not take part in the sweep that decides",
-                "Add it there, or remove the model.",
+                f"Add it there, say in models.{name}.sieve what decides, or remove the model.",
             )
-        elif model.family == "imported" and model.ablation != study.sieve.ablation:
+        elif model.family == "imported" and model.ablation != sieve.ablation:
             yield Finding(
                 f"models.{name}.ablation",
                 f"'{model.ablation}' is not the ablation that decides",
-                f"Write '{study.sieve.ablation}', as sieve.ablation says.",
+                f"Write '{sieve.ablation}', as sieve.ablation says.",
             )
 
 
 def _wrong_targets(study: "Study") -> Iterator[Finding]:
-    for stratum in study.draw.targets:
+    draw = study.draw
+    if (draw.targets is None) == (draw.total is None):
+        yield Finding("draw", "needs either targets or total", "Give one of them.")
+    if study.strata.by != "steps":
+        return  # the strata are known only once the problems are read
+    for stratum in draw.targets or {}:
         if stratum not in (*STRATA, UNKNOWN):
             yield _unknown("draw.targets", stratum, (*STRATA, UNKNOWN))
 

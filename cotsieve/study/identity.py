@@ -1,5 +1,6 @@
 """What a model, an environment and a script are, as plain values that change when they change."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.fingerprint import reached_files
 from cotsieve.ground.seeds import digest
+from cotsieve.study.model_settings import Model, ReasoningModel
+from cotsieve.study.part import decided
 from cotsieve.study.places import located
-from cotsieve.study.settings import Model, plain
 
 PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
 """Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
 the job checks that digest, so editing this code cannot make the job's result stale."""
+
+SETTINGS = ("cotsieve/study/settings.py",)
+"""What a study file may say; what it does say enters every job by its params."""
 
 GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
 
@@ -36,7 +41,7 @@ def code_identity(entry: str, root: Path, *, pinned: bool = False) -> dict[str, 
 
     `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
     """
-    files = reached_files(entry, root, PINNED_ROOMS if pinned else ())
+    files = reached_files(entry, root, PINNED_ROOMS if pinned else SETTINGS)
     return {name: code[:12] for name, code in files.items()}
 
 
@@ -45,21 +50,53 @@ def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
-def model_identity(model: Model) -> dict[str, Any]:
-    """The definition of a model with what its files hold.
+def model_identity(model: Model | ReasoningModel) -> dict[str, Any]:
+    """What the definition of a model says and what its files hold.
 
     Local files count by content, hub files by repository and revision; where they lie does not
     count. Raises BadInput when a local folder has no files of the kind.
     """
-    definition = plain(model)
+    definition = decided(model)
+    for key in ("decoding", "sieve", "revision", "base_revision"):
+        definition.pop(key, None)
+    if isinstance(model, ReasoningModel):
+        return definition | {"model": _content(model.model, model.revision, _all_files)}
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
     definition["base"] = _content(model.base, model.base_revision, _base_files)
     return definition
 
 
-def model_pin(model: Model) -> str:
-    """Eight hex digits for where a model comes from."""
-    return digest(model.checkpoint, model.revision, model.base, model.base_revision)[:8]
+def model_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
+    """Part → folder or repository, revision, and what is needed of it."""
+    if isinstance(model, ReasoningModel):
+        return {"model": (model.model, model.revision, "model")}
+    return {
+        "checkpoint": (model.checkpoint, model.revision, "checkpoint"),
+        "base": (model.base, model.base_revision, "base"),
+    }
+
+
+def hub_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
+    """What of `model_places` comes from a hub."""
+    return {part: place for part, place in model_places(model).items() if not is_local(place[0])}
+
+
+def hub_pin(model: Model | ReasoningModel) -> str:
+    """Eight hex digits for what is fetched of a model."""
+    return digest(hub_places(model))[:8]
+
+
+def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> dict[str, str]:
+    """Part → where it lies; the file `fetched` says it of the parts that come from a hub.
+
+    Raises BadInput when a fetched folder is gone.
+    """
+    noted = json.loads(Path(fetched).read_text(encoding="utf-8")) if fetched else {}
+    for folder in noted.values():
+        if not Path(folder).exists():
+            mend = f"Delete {fetched} and run again; it is fetched once more."
+            raise bad(folder, "the fetched model is no longer there", mend)
+    return {part: str(located(spec)) for part, (spec, _, _) in model_places(model).items()} | noted
 
 
 def is_local(spec: str) -> bool:
@@ -72,6 +109,10 @@ def _content(spec: str, revision: str | None, files) -> dict[str, str]:
         return {"repository": spec, "revision": revision or "main"}
     path = located(spec)
     return {file.name: content_digest(file) for file in files(path)}
+
+
+def _all_files(path: Path) -> list[Path]:
+    return [*_base_files(path), *_weight_files(path)]
 
 
 def _weight_files(path: Path) -> list[Path]:

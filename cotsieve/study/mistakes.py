@@ -26,8 +26,11 @@ def mistakes(origin: str, errors: Sequence[Any], known_keys: Sequence[str]) -> l
 def _location(location: tuple) -> tuple[tuple, str | None]:
     """Where in the file a value stands, and the mend of values that may be of several kinds."""
     steps = list(location)
-    if steps[0] == "models" and len(steps) > 2 and steps[2] in ("codi", "imported"):
-        del steps[2]  # the family, which stands nowhere in a path of the file
+    # Which kind of model or condition was looked for stands nowhere in a path of the file.
+    if steps[0] == "models" and len(steps) > 2 and steps[2] in ("codi", "reasoning", "imported"):
+        del steps[2]
+    if steps[0] == "sweeps" and len(steps) > 4 and steps[4] in ("state", "text"):
+        del steps[4]
     if steps[0] == "sweeps" and len(steps) > 3:
         field = 4 if steps[2] == "conditions" else 3
         if len(steps) > field + 1 and steps[field] in SEVERAL_KINDS:

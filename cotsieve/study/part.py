@@ -17,3 +17,12 @@ class Part(BaseModel):
 def plain(part: Part) -> dict[str, Any]:
     """Plain values in a fixed order, as rules pass them on."""
     return part.model_dump(mode="json")
+
+
+def decided(part: Part) -> dict[str, Any]:
+    """The plain values that differ from the defaults: what a result is remembered by.
+
+    So a new optional key leaves old results valid. It also means that a default is part of the
+    meaning of every result made under it, and must never be changed; a test holds them fast.
+    """
+    return part.model_dump(mode="json", exclude_defaults=True)

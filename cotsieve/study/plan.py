@@ -6,18 +6,22 @@ file, of the pinned commit where it lies on a hub. A job re-reads its problems a
 against that digest, so the code that reads sources cannot change a result behind Snakemake's back.
 """
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
+from cotsieve.problems.candidates import Exclusion as Listed
 from cotsieve.problems.candidates import Selection, read_exclusion, select
 from cotsieve.problems.problem import Problem
 from cotsieve.problems.sources import read_source
+from cotsieve.problems.stratify_by import stratify
+from cotsieve.study.part import decided, plain
 from cotsieve.study.places import located
-from cotsieve.study.settings import Exclusion, Source, Study, plain
+from cotsieve.study.settings import Exclusion, Source, Study
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Shard:
 
     source: str
     index: int
+    rows: int
+    """Problems it holds; for a source that may not be fetched yet, at most."""
     prompts: str
     """Digest of what generation reads: ids and questions, in order."""
     references: str
@@ -69,21 +75,33 @@ class Plan:
     def selection(self) -> Selection:
         """The candidates of the whole study; every source must be on disk."""
         sources = [self.problems(name) for name in self.study.sources]
-        exclusions = [
-            read_exclusion(located(item.path), exclusion_definition(item))
-            for item in self.study.select.exclude
+        return select(sources, self._exclusions, self.study.select.limit)
+
+    def candidates(self) -> list[Problem]:
+        """The candidates in the strata the study sorts them into."""
+        problems, strata = self.selection.problems, self.study.strata
+        names = stratify(strata.by, problems, strata.parts)
+        return [
+            replace(problem, stratum=name) for problem, name in zip(problems, names, strict=True)
         ]
-        return select(sources, exclusions, self.study.select.limit)
 
     @cached_property
     def shards(self) -> list[Shard]:
         """Every shard that can hold a candidate, in order."""
-        if any(source.hub for source in self.study.sources.values()):
+        if self._fetches:
             return self._expected_shards()
-        return [
-            Shard(source, index, prompts_digest(problems), references_digest(problems))
-            for (source, index), problems in self._by_shard.items()
-        ]
+        return self._exact_shards(self.selection)
+
+    def sources_for(self, source: str, shard: str) -> list[str]:
+        """The sources that tell which problems a shard holds, in order.
+
+        They are its own, and those before it where the limit may cut the shard.
+        """
+        names = list(self.study.sources)
+        earlier = names[: names.index(source)]
+        limit, size = self.study.select.limit, self.study.engine.shard_size
+        rows = sum(map(self._rows, earlier)) + min((int(shard) + 1) * size, self._rows(source))
+        return [*earlier, source] if limit is not None and rows > limit else [source]
 
     def planned(self, source: str, shard: str, prompts: str) -> list[Problem]:
         """The problems of a shard, which must be those of the digest `prompts`."""
@@ -103,7 +121,40 @@ class Plan:
                 f"the rows of shard {name} are not those that were planned",
                 "The file changed while the workflow ran; run it again.",
             )
-        return self._by_shard.get((source, found.index), [])
+        return self._held(source, found.index)
+
+    def _held(self, source: str, index: int) -> list[Problem]:
+        """The problems of a shard; only the sources that decide them must be on disk."""
+        if not self._fetches:
+            return self._by_shard.get((source, index), [])
+        names = self.sources_for(source, str(index))
+        limit = self.study.select.limit if len(names) > 1 or self._first(source) else None
+        chosen = select([self.problems(name) for name in names], self._exclusions, limit)
+        size = self.study.engine.shard_size
+        return [
+            problem
+            for problem in chosen.problems
+            if problem.source == source and problem.row // size == index
+        ]
+
+    def _first(self, source: str) -> bool:
+        """Whether no source comes before this one, so that the limit counts in it alone."""
+        return source == next(iter(self.study.sources))
+
+    def _rows(self, name: str) -> int:
+        hub = self.study.sources[name].hub
+        return hub.rows if hub else len(self.problems(name))
+
+    @property
+    def _fetches(self) -> bool:
+        return any(source.hub for source in self.study.sources.values())
+
+    @cached_property
+    def _exclusions(self) -> list[Listed]:
+        return [
+            read_exclusion(located(item.path), exclusion_definition(item))
+            for item in self.study.select.exclude
+        ]
 
     def reference_source(self, sweep: str) -> str:
         """The source whose first problems give a sweep its means and donors."""
@@ -115,6 +166,17 @@ class Plan:
         usable = [problem for problem in self.problems(name) if problem.error is None]
         return usable[: reference.problems]
 
+    def reference_shards(self, sweep: str) -> list[str]:
+        """Names of the shards that may hold the reference problems."""
+        name, count = self.reference_source(sweep), self.study.sweeps[sweep].reference.problems
+        source = self.study.sources[name]
+        if source.hub is None:
+            rows = {problem.row for problem in self.reference_problems(sweep)}
+        else:  # a few rows more, for those that cannot be used
+            rows = set(range(2 * count))
+        places = {row // self.study.engine.shard_size for row in rows}
+        return [item.name for item in self.shards if item.source == name and item.index in places]
+
     def reference_digest(self, sweep: str) -> str:
         """What generation needs to know of the reference problems."""
         reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
@@ -125,10 +187,10 @@ class Plan:
 
     def content_digest(self) -> str:
         """Digest of every candidate with all its fields, or of the pins that decide them."""
-        return digest(
-            [[shard.name, shard.prompts, shard.references] for shard in self.shards],
-            self._definitions(),
-        )
+        if self._fetches:
+            return digest(self._definitions())
+        matches = [match._asdict() for match in self.selection.matches]
+        return digest([astuple(problem) for problem in self.candidates()], matches)
 
     def _definitions(self) -> list[object]:
         exclusions = [
@@ -143,43 +205,66 @@ class Plan:
             ]
             for name, source in self.study.sources.items()
         ]
-        return [sources, exclusions, self.study.select.limit]
+        return [sources, exclusions, self.study.select.limit, decided(self.study.strata)]
 
     @cached_property
     def _by_shard(self) -> dict[tuple[str, int], list[Problem]]:
+        return self._grouped(self.selection)
+
+    def _grouped(self, selection: Selection) -> dict[tuple[str, int], list[Problem]]:
         size = self.study.engine.shard_size
         groups: dict[tuple[str, int], list[Problem]] = {}
-        for problem in self.selection.problems:
+        for problem in selection.problems:
             groups.setdefault((problem.source, problem.row // size), []).append(problem)
         return groups
+
+    def _exact_shards(self, selection: Selection) -> list[Shard]:
+        return [
+            Shard(source, index, len(found), prompts_digest(found), references_digest(found))
+            for (source, index), found in self._grouped(selection).items()
+        ]
+
+    def _known_sources(self) -> list[str]:
+        """Local sources whose candidates do not depend on a source that may not be fetched yet."""
+        local = {name: source.hub is None for name, source in self.study.sources.items()}
+        if self.study.select.limit is None:
+            return [name for name in local if local[name]]
+        return list(itertools.takewhile(local.get, local))
 
     def _expected_shards(self) -> list[Shard]:
         """Shards of a study with sources that may not be fetched yet.
 
         How many rows the exclusions match is unknown then, so bounds are kept on the number of
-        candidates so far; only shards the limit may cut depend on the limit.
+        candidates so far; only shards the limit may cut depend on the limit. Shards of local
+        sources are known exactly unless a limit counts fetched rows before them.
         """
+        known = self._known_sources()
+        sources = [self.problems(name) for name in known]
+        exact = self._exact_shards(select(sources, self._exclusions, self.study.select.limit))
         limit = self.study.select.limit
         excluded = [
             [exclusion_definition(item), content_digest(located(item.path))]
             for item in self.study.select.exclude
         ]
-        entries = sum(
-            len(read_exclusion(located(item.path), exclusion_definition(item)).values)
-            for item in self.study.select.exclude
-        )
-        shards, rows_so_far = [], 0
+        entries = sum(len(exclusion.values) for exclusion in self._exclusions)
+        shards, rows_so_far, pins = [], 0, []
         for name, source in self.study.sources.items():
-            rows = source.hub.rows if source.hub else len(self.problems(name))
-            size = self.study.engine.shard_size
+            rows, size = self._rows(name), self.study.engine.shard_size
+            pin = plain(source.hub) if source.hub else content_digest(located(source.path))
+            pins.append([name, pin, source_definition(source)])
+            if name in known:
+                shards += [shard for shard in exact if shard.source == name]
+                rows_so_far += rows
+                continue
             for index in range(-(-rows // size)):
                 if limit is not None and rows_so_far - entries >= limit:
                     return shards
-                rows_so_far += min(size, rows - index * size)
-                cut = limit if limit is not None and rows_so_far > limit else None
-                pin = plain(source.hub) if source.hub else content_digest(located(source.path))
-                pinned = digest(name, pin, source_definition(source), size, index, excluded, cut)
-                shards.append(Shard(name, index, pinned, pinned))
+                held = min(size, rows - index * size)
+                rows_so_far += held
+                cut = limit is not None and rows_so_far > limit
+                decides = [limit, *pins] if cut else pins[-1]
+                pinned = digest(name, size, index, excluded, decides)
+                shards.append(Shard(name, index, held, pinned, pinned))
         return shards
 
 
@@ -212,7 +297,12 @@ def source_definition(source: Source) -> dict[str, object]:
 
 def prompts_digest(problems: list[Problem]) -> str:
     """Digest of what generation reads of problems."""
-    return digest([[problem.problem_id, problem.question, problem.error] for problem in problems])
+    return digest([_prompt(problem) for problem in problems])
+
+
+def _prompt(problem: Problem) -> list[str | None]:
+    read = [problem.problem_id, problem.question, problem.error]
+    return read if problem.reasoning is None else [*read, problem.reasoning]
 
 
 def references_digest(problems: list[Problem]) -> str:

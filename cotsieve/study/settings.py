@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.conditions import Condition, Grid, expanded
+from cotsieve.study.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.consistency import contradictions
 from cotsieve.study.mistakes import mistakes
-from cotsieve.study.part import Count, Name, Part, Revision, plain
+from cotsieve.study.model_settings import Decoding, ImportedModel, Model, ReasoningModel, Sieve
+from cotsieve.study.part import Count, Name, Part, Revision, decided
 
 
 class HubFile(Part):
@@ -34,6 +35,8 @@ class Columns(Part):
     answer: str | None = None
     id: str | None = None
     steps: str | None = None
+    reasoning: str | None = None
+    """A written chain of thought, for models whose traces are given."""
 
 
 class Source(Part):
@@ -85,42 +88,6 @@ class Existing(Part):
     variant: Literal["clean", "corrupted"] = "clean"
 
 
-class Lora(Part):
-    rank: Count | None = None
-    """Checked against the file when given."""
-    alpha: float
-
-
-class Model(Part):
-    """A latent chain-of-thought checkpoint and the way it is run."""
-
-    family: Literal["codi"] = "codi"
-    checkpoint: str
-    """Folder or file with the weights, or a hub repository."""
-    revision: Revision | None = None
-    base: str
-    """Folder with config and tokenizer of the base model, or a hub repository."""
-    base_revision: Revision | None = None
-    lora: Lora
-    thoughts: Count = 6
-    prompt_style: Literal["codi-eval", "seed"] = "codi-eval"
-    remove_eos: bool = True
-    """False: the model was trained with an end-of-sequence token before and after its thoughts."""
-    collapse_spaces: bool | None = None
-    """Read two spaces in a question as one; default: with prompt style codi-eval, as published."""
-    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
-
-
-class ImportedModel(Part):
-    """Finished rollouts of the published script, imported instead of computed."""
-
-    family: Literal["imported"]
-    results: str
-    """Its checkpoint file, gsm8k_expansion_checkpoint.json format."""
-    ablation: Name
-    """The condition its ablated predictions stand for."""
-
-
 class Reference(Part):
     """Problems whose activations give means and donors: the first rows of a source."""
 
@@ -132,7 +99,7 @@ class Reference(Part):
 class Sweep(Part):
     """Conditions that run together; the baseline is always among them."""
 
-    conditions: dict[Name, Condition] = Field(default_factory=dict)
+    conditions: dict[Name, AnyCondition] = Field(default_factory=dict)
     grid: Grid | None = None
     models: list[Name] | None = None
     """Default: every model."""
@@ -147,12 +114,21 @@ class Sweep(Part):
     @property
     def needs_reference(self) -> bool:
         """Whether a condition takes means or donors from reference problems."""
-        operations = {what["operation"] for what in self.all_conditions().values()}
-        return bool(operations & {"mean", "resample"})
+        kinds = {
+            what.get("operation") or what.get("reasoning")
+            for what in self.all_conditions().values()
+        }
+        return bool(kinds & {"mean", "resample", "swap"})
+
+    @property
+    def family(self) -> str:
+        """The family of models its conditions are made for, when none are named."""
+        texts = [isinstance(what, TextCondition) for what in self.conditions.values()]
+        return "reasoning" if any(texts) else "latent"
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """Name → plain definition, in order, without the baseline."""
-        named = {name: plain(condition) for name, condition in self.conditions.items()}
+        named = {name: decided(condition) for name, condition in self.conditions.items()}
         return named | self.grid_conditions()
 
     def grid_conditions(self) -> dict[str, dict[str, Any]]:
@@ -160,33 +136,30 @@ class Sweep(Part):
         return expanded(self.grid) if self.grid else {}
 
 
-class Decoding(Part):
-    max_new_tokens: Count = 256
-    stop_at: Literal["eos", "number"] = "eos"
-    """number: an answer also ends with its first token that begins with a digit, as in the
-    published pre-projection interventions; the token that ends it is then part of it."""
-
-
 class Grading(Part):
     grader: Literal["numbers", "original", "codi", "math", "r2a"] = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 
-class Sieve(Part):
-    """Which ablation decides that a problem needs its chain of thought."""
-
-    sweep: Name
-    ablation: Name
-
-
 class Draw(Part):
     """How the dataset is drawn from the problems that passed."""
 
-    targets: dict[str, Annotated[int, Field(ge=0)]]
+    targets: dict[str, Annotated[int, Field(ge=0)]] | None = None
+    """Problems per stratum."""
+    total: Count | None = None
+    """Instead of targets: so many problems, over the strata in proportion to what passed."""
     method: Literal["seeded", "original"] = "seeded"
     """`original` replays the published procedure and its global random state."""
     seed: int = 42
     on_shortage: Literal["warn", "fail"] = "warn"
+
+
+class Strata(Part):
+    """What problems are sorted by."""
+
+    by: Literal["steps", "level", "subject", "level-subject", "solution-length", "source"] = "steps"
+    parts: Count = 4
+    """Groups of solution lengths."""
 
 
 class Engine(Part):
@@ -211,19 +184,38 @@ class Study(Part):
     select: Select = Select()
     existing: Existing | None = None
     models: Annotated[
-        dict[Name, Annotated[Model | ImportedModel, Field(discriminator="family")]],
+        dict[
+            Name, Annotated[Model | ReasoningModel | ImportedModel, Field(discriminator="family")]
+        ],
         Field(min_length=1),
     ]
     decoding: Decoding = Decoding()
     sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
     sieve: Sieve
     grading: Grading = Grading()
+    strata: Strata = Strata()
     draw: Draw
     engine: Engine = Engine()
 
     def models_of(self, sweep: str) -> list[str]:
-        """The models that take part in a sweep."""
-        return self.sweeps[sweep].models or list(self.models)
+        """The models that take part in a sweep: those it names, or all its conditions fit."""
+        named = self.sweeps[sweep].models
+        if named is not None:
+            return named
+        wanted = self.sweeps[sweep].family
+        return [
+            name
+            for name, model in self.models.items()
+            if (model.family == "reasoning") == (wanted == "reasoning")
+        ]
+
+    def decoding_of(self, model: str) -> Decoding:
+        """How a model's text is decoded."""
+        return getattr(self.models[model], "decoding", None) or self.decoding
+
+    def sieve_of(self, model: str) -> Sieve:
+        """Which ablation decides for a model."""
+        return getattr(self.models[model], "sieve", None) or self.sieve
 
 
 def read_study(config: dict[str, Any], origin: str = "config") -> Study:

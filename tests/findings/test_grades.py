@@ -35,3 +35,22 @@ def test_a_failed_rollout_needs_no_reference_and_the_others_do():
     assert graded(rollout_row("p", "zero", None)) == (None, "failed")
     with pytest.raises(BadInput, match="problem p: there is no reference answer"):
         graded(rollout_row("p", "zero", "The answer is: 3"))
+
+
+def test_grades_keep_the_order_of_the_rollouts():
+    rows = [
+        rollout_row("p", "baseline", "</think>\\boxed{x+1}"),
+        rollout_row("p", "zero", None),
+        {**imported("1+x"), "condition": "mean"},
+        rollout_row("p", "noise", "</think>\\boxed{x}"),
+        {**imported(None), "condition": "patch"},
+    ]
+    grades = grade_rollouts(rollouts_of(rows), {"p": "x + 1"}, "r2a", 0.01)
+    assert [(grade["condition"], grade["prediction"], grade["verdict"]) for grade in grades] == [
+        ("baseline", "x+1", "correct"),
+        ("zero", None, "failed"),
+        ("mean", "1+x", "correct"),
+        ("noise", "x", "incorrect"),
+        ("patch", None, "no_answer"),
+    ]
+    assert {grade["reason"] for grade in grades} == {None}

@@ -88,7 +88,12 @@ BAD = [
     (
         "am",
         am({"reference_answer": None, "test_case": {"test_code": "assert f()"}}),
-        "a test_case instead of an answer; programs are not run",
+        "it has a test_case instead of an answer; programs are not run",
+    ),
+    (
+        "am",
+        am({"reference_answer": None, "test_case": {"test_code": None}}),
+        "it has no reference_answer",
     ),
     ("am", am({**USER, "reference_answer": ""}), "the answer is empty"),
 ]

@@ -154,10 +154,12 @@ class Golden:
                 "base": self.folder / facts["base_dir"],
                 "checkpoint": self.folder / facts["checkpoint_dir"],
             },
-            self.case["settings"]["max_new_tokens"],
+            {
+                "max_new_tokens": self.case["settings"]["max_new_tokens"],
+                "stop_at": how.stop_at,
+            },
             device="cpu",
             batch_rows=batch_rows,
-            stop_at=how.stop_at,
         )
 
     def work(self, group: str, model: LatentModel) -> Work:

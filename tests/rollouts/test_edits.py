@@ -1,5 +1,7 @@
 """What interventions write: drawn from the problem and the seed, never from the batch."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny import ALL, load
@@ -168,3 +170,19 @@ def test_numbers_are_tokens_that_begin_with_a_digit(vocabulary: Vocabulary):
 def test_a_text_of_several_tokens_is_refused(vocabulary: Vocabulary):
     with pytest.raises(BadInput, match="single token"):
         changed(vocabulary, random(1, 32), "replace", token="5 apples")
+
+
+class Words(list):
+    """A tokenizer of whole words."""
+
+    def decode(self, ids: list[int], **_options: object) -> str:
+        return "".join(self[token] for token in ids)
+
+
+def test_a_blank_may_stand_before_a_number():
+    """GPT-2 has tokens like " 42"; more blanks count where an answer ends, not where it is read."""
+    words = Words(["5", " 42", "\n7", "  8", "a5", "-3", "", " "])
+    decoder = SimpleNamespace(head=torch.zeros(len(words) + 3, 1), device="cpu")
+    vocabulary = Vocabulary(decoder, words)
+    assert vocabulary.numbers.nonzero().flatten().tolist() == [0, 1, 2]
+    assert vocabulary.number_ids == {0, 1, 2, 3}

@@ -41,9 +41,10 @@ MIXED = [
 ]
 """Every kind of intervention at once."""
 STYLES = ("codi-eval", "seed")
+EVERY = tuple(range(len(QUESTIONS)))
 
 
-def mixed_work(model: LatentModel, order=tuple(range(len(QUESTIONS)))) -> Work:
+def mixed_work(model: LatentModel, order=EVERY) -> Work:
     donors = model.encode(QUESTIONS)
     sites = {what.source for what in MIXED if what}
     reference = Reference(IDS, model.engine.activations(donors, sites))
@@ -151,7 +152,7 @@ def test_frozen_thoughts_are_held_at_the_baseline(made: MadeCodi):
     for thought, stream in enumerate(streams):
         baseline, free_one, frozen_one = stream.unbind(1)
         assert frozen_one.equal(torch.zeros_like(baseline) if thought == 2 else baseline)
-        assert free_one.equal(baseline) == (thought < 2) or thought == 2
+        assert free_one.allclose(baseline, atol=1e-4) == (thought < 2)
 
 
 @pytest.mark.parametrize("rows", [3, 64])
@@ -183,8 +184,7 @@ class Cramped:
         return self._decoder.step(inputs, state, edit)
 
 
-@pytest.mark.parametrize("rows", [2, 5, 13])
-@pytest.mark.parametrize("length", [12, 40])
+@pytest.mark.parametrize(("rows", "length"), [(2, 8), (5, 18), (13, 12)])
 def test_running_out_of_memory_changes_no_row(made: MadeCodi, rows: int, length: int):
     conditions = MIXED[:3]
     wanted, model = (never_stopping(load(made), length) for _ in range(2))
@@ -196,14 +196,13 @@ def test_running_out_of_memory_changes_no_row(made: MadeCodi, rows: int, length:
 
 
 def test_running_out_of_memory_in_the_pool_changes_no_row(made: MadeCodi):
-    """Batches of 6 rows fit, the pool of them all does not."""
-    wanted, model = (never_stopping(load(made, 6), 40) for _ in range(2))
-    model.engine.decoder = Cramped(model.engine.decoder, 6)
-    model.engine.batch_rows = 6
-    batches = list(model.engine._batches(work_on(model, MIXED[:3])))
-    assert max(len(batch.keys()) for batch in batches) <= 6
-    found = answers(model, work_on(model, MIXED[:3]))
-    assert found == answers(wanted, work_on(wanted, MIXED[:3]))
+    """Every batch has 3 rows and fits; the pool has 6 when it is written on, and does not."""
+    wanted, model = (never_stopping(load(made, 5), 40) for _ in range(2))
+    work = work_on(model, MIXED[:3])
+    assert {len(batch.keys()) for batch in model.engine._batches(work)} == {3}
+    model.engine.decoder = Cramped(model.engine.decoder, 5)
+    assert answers(model, work) == answers(wanted, work)
+    assert model.engine.decoder.failures
 
 
 def test_rows_that_never_fit_fail_alone(made: MadeCodi):
@@ -221,6 +220,13 @@ def test_rows_that_never_fit_fail_alone(made: MadeCodi):
         else:
             assert outcome(completion) == outcome(expected[key])
     assert finished.keys() == expected.keys()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_narrow_formats_run_every_intervention(made: MadeCodi, precision: str):
+    model = load(made, precision=precision)
+    found = answers(model, mixed_work(model))
+    assert {reason for _, reason in found.values()} <= {"stop", "length"}
 
 
 def test_an_error_that_is_not_about_memory_is_raised(made: MadeCodi):

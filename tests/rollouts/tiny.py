@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import torch
 from make_codi import MadeCodi
 from torch import Tensor
 
@@ -37,8 +35,9 @@ def load(made: MadeCodi, batch_rows: int = 64, max_new_tokens: int = 12, **chang
         "collapse_spaces": None,
     }
     files = {"base": str(made.base), "checkpoint": str(made.checkpoint)}
+    decoding = {"max_new_tokens": max_new_tokens, "stop_at": "eos"}
     return load_latent_model(
-        definition | changes, files, max_new_tokens, device="cpu", batch_rows=batch_rows
+        definition | changes, files, decoding, device="cpu", batch_rows=batch_rows
     )
 
 
@@ -113,16 +112,3 @@ def spy_on_residuals(model: LatentModel) -> dict[tuple[int, str], list[Tensor]]:
 
     decoder.step = step
     return seen
-
-
-def poison(made: MadeCodi, folder: Path, token: int) -> MadeCodi:
-    """The same checkpoint with an embedding that is not a number; needs an untied output layer."""
-    from make_codi import save_state
-
-    state = dict(made.state)
-    name = next(key for key in state if key.endswith(("embed_tokens.weight", "wte.weight")))
-    state[name] = state[name].clone()
-    state[name][token] = torch.nan
-    folder.mkdir(exist_ok=True)
-    save_state(folder, state, "bin")
-    return made._replace(checkpoint=folder, state=state)

@@ -231,6 +231,49 @@ def test_the_pin_of_a_hub_source_decides_its_shards_alone(change, value):
     assert changes == {f"train/{index:04d}" for index in range(8)}
 
 
+def test_a_shard_the_limit_may_cut_depends_on_the_sources_before_it():
+    """Which of its rows are candidates depends on how many earlier rows were excluded."""
+    other = {"sources__test__hub__revision": "0" * 40}
+    first = {"test/0000", "test/0001"}
+    before, after = shards(hub_plan(limit=5000)), shards(hub_plan(limit=5000, **other))
+    assert moved(before, after) == first | {"train/0003"}
+    before, after = shards(hub_plan()), shards(hub_plan(**other))
+    assert moved(before, after) == first
+
+
+def test_a_shard_needs_only_the_sources_that_decide_it(tmp_path, monkeypatch, rows):
+    """Its job may start before later sources are fetched."""
+    monkeypatch.chdir(tmp_path)
+    hubs = {
+        name: {"hub": {"repo": "a/b", "split": name, "revision": COMMIT, "rows": 45}}
+        for name in ("one", "two", "three")
+    }
+    study = changed("engine", {"shard_size": 10}, changed("sources", hubs))
+    study = changed("select limit", 60, changed("sweeps main reference source", "one", study))
+    plan = Plan(read_study(study))
+    planned = shards(plan)
+    assert list(planned)[-1] == "two/0001"
+    assert plan.sources_for("one", "0003") == ["one"]
+    assert plan.sources_for("two", "0000") == ["two"]
+    assert plan.sources_for("two", "0001") == ["one", "two"]
+
+    put(plan, "two", rows)
+    first = plan.planned("two", "0000", planned["two/0000"].prompts)
+    assert [problem.row for problem in first] == list(range(10))
+    with pytest.raises(BadInput, match="no such file"):
+        plan.planned("two", "0001", planned["two/0001"].prompts)
+    put(plan, "one", rows)
+    last = plan.planned("two", "0001", planned["two/0001"].prompts)
+    assert [problem.row for problem in last] == list(range(10, 15))
+    assert len(plan.planned("one", "0004", planned["one/0004"].prompts)) == 5
+
+
+def put(plan: Plan, name: str, rows: list[dict]) -> None:
+    """Lay the file where the rule that fetches would write it."""
+    plan.source_file(name).parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(plan.source_file(name), rows)
+
+
 def test_a_fetched_source_is_planned_as_before_it_was_fetched(tmp_path, monkeypatch, rows):
     monkeypatch.chdir(tmp_path)
     hub = {"repo": "a/b", "split": "test", "revision": COMMIT, "rows": 45}

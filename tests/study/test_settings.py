@@ -4,8 +4,9 @@ import pytest
 from studies import MINIMAL, REMOVED, changed
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.study.part import plain
 from cotsieve.study.repeated_keys import refuse_repeated_keys
-from cotsieve.study.settings import plain, read_study
+from cotsieve.study.settings import read_study
 
 COMMIT = "e53f048856ff4f594e959d75785d2c2d37b678ee"
 HUB = {"repo": "openai/gsm8k", "split": "test", "revision": COMMIT, "rows": 3}
@@ -41,7 +42,7 @@ WRONG = [
     ("grading tolerance", float("nan"), "grading.tolerance", "found: nan", "Correct the value"),
     ("decoding max_new_tokens", True, "decoding.max_new_tokens", "True", "Correct the value"),
     ("models tiny", 3, "models.tiny", "found: 3", "Correct the value"),
-    ("models tiny family", "codo", "models.tiny.family", "'codo'", "'codi', 'imported'"),
+    ("models tiny family", "codo", "models.tiny.family", "'codo'", "'imported'"),
     ("models tiny revision", "main", "models.tiny.revision", "'main'", "40-digit commit"),
     ("sources toy hub", HUB, "sources.toy", "either path or hub", "Correct the value"),
     ("sources toy path", REMOVED, "sources.toy", "either path or hub", "Correct the value"),
@@ -63,6 +64,9 @@ WRONG = [
     ("sweeps main grid", GRID | {"thoughts": [[9]]}, "sweeps.main.grid", "[9]", "0 to 5"),
     ("sweeps main conditions zero-middle-all", {"operation": "zero", "layer": 1},
      "conditions.zero-middle-all", "same name", "another name"),
+    (f"{ABLATION} reasoning", "empty", "zero-middle.operation", "unknown key", "Did you mean"),
+    ("sweeps main conditions other", {"reasoning": "emty"},
+     "conditions.other.reasoning", "'emty'", "Correct the value"),
     ("sweeps main conditions baseline", {"operation": "zero", "layer": 1},
      "conditions.baseline", "cannot be redefined", "another name"),
     ("sweeps empty", {}, "sweeps.empty", "has no conditions", "Add conditions or a grid"),
@@ -126,7 +130,7 @@ def test_defaults_are_filled_in_and_the_family_may_be_left_out():
     study = read_study(MINIMAL)
     assert study.models["tiny"].family == "codi"
     assert study.models["tiny"].thoughts == 6
-    assert study.sweeps["main"].all_conditions()["zero-middle"]["thoughts"] == "all"
+    assert study.sweeps["main"].conditions["zero-middle"].thoughts == "all"
     assert study.grading.grader == "numbers"
 
 

@@ -8,6 +8,7 @@ import atexit
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import apply_wildcards
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
@@ -15,15 +16,18 @@ from cotsieve.study.check import check_study
 from cotsieve.study.identity import (
     GENERATION_LIBRARIES,
     code_identity,
+    hub_pin,
+    hub_places,
     library_versions,
     model_identity,
-    model_pin,
 )
 from cotsieve.study.integrity import Integrity
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
 from cotsieve.study.repeated_keys import refuse_repeated_keys
-from cotsieve.study.settings import ImportedModel, plain, read_study
+from cotsieve.study.model_settings import ImportedModel
+from cotsieve.study.part import decided
+from cotsieve.study.settings import read_study
 
 ROOT = Path(workflow.basedir)
 
@@ -52,10 +56,14 @@ STUDY = study.study
 MODELS = list(study.models)
 COMPUTED = list(IDENTITIES)
 IMPORTED = [name for name in MODELS if name not in IDENTITIES]
-# Where a model lies enters by name, so that moving it is no change of the model.
-MODEL_FILES = {
-    name: f"results/{STUDY}/models/{name}-{model_pin(study.models[name])}.json"
+REASONING = [name for name in COMPUTED if study.models[name].family == "reasoning"]
+LATENT = [name for name in COMPUTED if name not in REASONING]
+# What is fetched has its origin in its name. Local models are looked up when a job runs, so that
+# moving them is no change.
+FETCHED_MODELS = {
+    name: f"results/{STUDY}/models/{name}-{hub_pin(study.models[name])}.json"
     for name in COMPUTED
+    if hub_places(study.models[name])
 }
 EXISTING = (
     [study.existing.variant, content_digest(located(study.existing.path))]
@@ -65,7 +73,8 @@ EXISTING = (
 integrity = Integrity(f"results/{STUDY}")
 atexit.register(integrity.save)
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
-ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
+LATENT_ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
+REASONING_ENGINE = code_identity("cotsieve/rollouts/reasoning.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 
 
@@ -84,11 +93,7 @@ wildcard_constraints:
 
 def sweeps_of(model):
     """The sweeps a model takes part in."""
-    return [
-        name
-        for name, sweep in study.sweeps.items()
-        if model in (sweep.models or MODELS)
-    ]
+    return [name for name in study.sweeps if model in study.models_of(name)]
 
 
 def conditions_of(model, sweep):
@@ -101,7 +106,8 @@ def conditions_of(model, sweep):
 
 def sieve_of(model):
     """The sweep and the ablation that decide for a model."""
-    return {"sweep": study.sieve.sweep, "condition": study.sieve.ablation}
+    sieve = study.sieve_of(model)
+    return {"sweep": sieve.sweep, "condition": sieve.ablation}
 
 
 def code_of(script, pinned=False):
@@ -113,13 +119,63 @@ def code_of(script, pinned=False):
     return {"code": code_identity(f"workflow/scripts/{script}.py", ROOT, pinned=pinned)}
 
 
-def damage(wildcards, output):
-    """A param of every table: rises when the file is found damaged, so that it is made again."""
-    return {"damaged": integrity.times_damaged(output[0])}
+def damage(rule):
+    """A param of every rule that makes tables: rises when one of them is found damaged.
+
+    Snakemake never compares a param whose function takes `output`, so the paths are made here.
+    """
+
+    def times(wildcards):
+        files = [
+            apply_wildcards(file, wildcards) for file in getattr(rules, rule).output
+        ]
+        return {"damaged": sum(map(integrity.times_damaged, files))}
+
+    return times
 
 
 def shard_of(wildcards):
     return SHARDS[f"{wildcards.source}/{wildcards.shard}"]
+
+
+def problems_of(wildcards):
+    """The problems of a shard: their number is there to be told, the digest decides."""
+    shard = shard_of(wildcards)
+    return {"problems": {"rows": shard.rows, "content": shard.prompts}}
+
+
+def fetched_model(wildcards):
+    """Where the parts of a model lie that come from a hub; none for a local model."""
+    return ancient(FETCHED_MODELS.get(wildcards.model, []))
+
+
+def source_files(wildcards):
+    """The files that decide which problems a shard holds."""
+    needed = plan.sources_for(wildcards.source, wildcards.shard)
+    return [ancient(str(plan.source_file(name))) for name in needed]
+
+
+def decoding_of(model):
+    """How a model's text is decoded, as far as it is not the default."""
+    return decided(study.decoding_of(model))
+
+
+def donor_traces(wildcards):
+    """The traces of the problems that give means and donors, where they are needed."""
+    if not REFERENCES[wildcards.sweep]:
+        return []
+    return [
+        f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
+        for shard in plan.reference_shards(wildcards.sweep)
+    ]
+
+
+def reference_files(wildcards):
+    """The file of the problems whose activations give means and donors, where they are needed."""
+    if not REFERENCES[wildcards.sweep]:
+        return []
+    name = plan.reference_source(wildcards.sweep)
+    return [ancient(str(plan.source_file(name)))]
 
 
 def print_summaries():
@@ -148,8 +204,8 @@ def origin_of(model):
         "conditions": {
             sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
         },
-        "decoding": plain(study.decoding),
-        "grading": plain(study.grading),
+        "decoding": decoding_of(model),
+        "grading": decided(study.grading),
         "libraries": LIBRARIES,
-        "engine": ENGINE,
+        "engine": REASONING_ENGINE if model in REASONING else LATENT_ENGINE,
     }

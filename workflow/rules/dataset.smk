@@ -13,7 +13,7 @@ rule judge:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("judge"),
         code=code_of("judge"),
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
     script:
@@ -37,10 +37,10 @@ rule draw:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("draw"),
         code=code_of("draw"),
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
-        draw={"draw": plain(study.draw)},
+        draw={"draw": decided(study.draw)},
         existing={"existing problems": EXISTING},
     script:
         "../scripts/draw.py"

@@ -30,7 +30,7 @@ rule problems:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("problems"),
         code=code_of("problems"),
         problems={"problems": PROBLEMS},
     script:

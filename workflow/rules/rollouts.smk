@@ -2,13 +2,13 @@
 
 
 rule fetch_model:
-    """Fetch a model that is named by hub repository, once; a local one is only checked."""
+    """Fetch a model that is named by hub repository, once, and note where its files lie."""
     output:
         "results/{study}/models/{model}-{pin}.json",
     log:
         "results/{study}/logs/fetch_model/{model}-{pin}.log",
     wildcard_constraints:
-        model=names(COMPUTED),
+        model=names(FETCHED_MODELS),
         pin="[0-9a-f]+",
     localrule: True
     conda:
@@ -20,8 +20,9 @@ rule fetch_model:
 rule generate:
     """Run a shard under every condition of a sweep. Raw generations only: nothing is graded."""
     input:
-        source=lambda wildcards: ancient(str(plan.source_file(wildcards.source))),
-        model=lambda wildcards: ancient(MODEL_FILES[wildcards.model]),
+        sources=source_files,
+        reference=reference_files,
+        model=fetched_model,
     output:
         "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -29,29 +30,90 @@ rule generate:
     benchmark:
         "results/{study}/benchmarks/generate/{model}/{sweep}/{source}/{shard}.tsv"
     wildcard_constraints:
-        model=names(COMPUTED),
+        model=names(LATENT),
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("generate"),
         code=code_of("generate", pinned=True),
-        engine={"engine": ENGINE},
+        engine={"engine": LATENT_ENGINE},
         libraries={"libraries": LIBRARIES},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
         conditions=lambda wildcards: {
             "conditions": conditions_of(wildcards.model, wildcards.sweep)
         },
-        decoding={"decoding": plain(study.decoding)},
+        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
         reference=lambda wildcards: {"reference problems": REFERENCES[wildcards.sweep]},
-        problems=lambda wildcards: {"problems": shard_of(wildcards).prompts},
+        problems=problems_of,
     script:
         "../scripts/generate.py"
+
+
+rule trace:
+    """Let a model reason and answer: the baseline every ablation of written reasoning starts from."""
+    input:
+        sources=source_files,
+        model=fetched_model,
+    output:
+        "results/{study}/traces/{model}/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/trace/{model}/{source}/{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/trace/{model}/{source}/{shard}.tsv"
+    wildcard_constraints:
+        model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage("trace"),
+        code=code_of("trace", pinned=True),
+        engine={"engine": REASONING_ENGINE},
+        libraries={"libraries": LIBRARIES},
+        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
+        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
+        problems=problems_of,
+    script:
+        "../scripts/trace.py"
+
+
+rule ablate:
+    """Answer from stored traces whose reasoning is changed, cut or hidden; nothing is graded."""
+    input:
+        traces="results/{study}/traces/{model}/{source}/{shard}.parquet",
+        donors=donor_traces,
+        sources=source_files,
+        reference=reference_files,
+        model=fetched_model,
+    output:
+        "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/ablate/{model}/{sweep}/{source}/{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/ablate/{model}/{sweep}/{source}/{shard}.tsv"
+    wildcard_constraints:
+        model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage("ablate"),
+        code=code_of("ablate", pinned=True),
+        engine={"engine": REASONING_ENGINE},
+        libraries={"libraries": LIBRARIES},
+        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
+        conditions=lambda wildcards: {
+            "conditions": conditions_of(wildcards.model, wildcards.sweep)
+        },
+        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
+        reference=lambda wildcards: {"reference problems": REFERENCES[wildcards.sweep]},
+        problems=problems_of,
+    script:
+        "../scripts/ablate.py"
 
 
 rule import_rollouts:
     """Take finished rollouts from the published script's checkpoint file."""
     input:
-        source=lambda wildcards: ancient(str(plan.source_file(wildcards.source))),
+        sources=source_files,
         results=lambda wildcards: ancient(
             str(located(study.models[wildcards.model].results))
         ),
@@ -64,13 +126,13 @@ rule import_rollouts:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("import_rollouts"),
         code=code_of("import_rollouts", pinned=True),
         results=lambda wildcards: {
             "results": content_digest(located(study.models[wildcards.model].results))
         },
         ablation=lambda wildcards: {"ablation": study.models[wildcards.model].ablation},
-        problems=lambda wildcards: {"problems": shard_of(wildcards).prompts},
+        problems=problems_of,
     script:
         "../scripts/import_rollouts.py"
 
@@ -79,7 +141,7 @@ rule grade:
     """Compare every rollout of a shard with its reference answer."""
     input:
         rollouts="results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
-        source=lambda wildcards: ancient(str(plan.source_file(wildcards.source))),
+        sources=source_files,
     output:
         "results/{study}/grades/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -87,9 +149,9 @@ rule grade:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("grade"),
         code=code_of("grade", pinned=True),
-        grading={"grading": plain(study.grading)},
+        grading={"grading": decided(study.grading)},
         references=lambda wildcards: {"answers": shard_of(wildcards).references},
     script:
         "../scripts/grade.py"
@@ -108,7 +170,7 @@ rule merge:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage,
+        damaged=damage("merge"),
         code=code_of("merge"),
         sweeps=lambda wildcards: {
             "sweeps": {

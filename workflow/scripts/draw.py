@@ -2,20 +2,23 @@
 
 from cotsieve.findings.drawing import draw_dataset
 from cotsieve.ground.joblog import logging_to
+from cotsieve.study.part import plain
+from cotsieve.study.settings import Draw
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         existing = snakemake.params.existing["existing problems"]
+        rule = Draw(**snakemake.params.draw["draw"])  # what is left out keeps its default
         draw_dataset(
             model=snakemake.wildcards.model,
             study=snakemake.wildcards.study,
             necessity=snakemake.input.necessity,
             merged=snakemake.input.merged,
             exclusions=snakemake.input.exclusions,
-            existing=snakemake.input.existing or None,
+            existing=next(iter(snakemake.input.existing), None),
             variant=existing[0] if existing else None,
             card_file=snakemake.output.card,
             summary_file=snakemake.output.summary,
             **snakemake.params.sieve["sieve"],
-            **snakemake.params.draw["draw"],
+            **{key: value for key, value in plain(rule).items() if value is not None},
         )

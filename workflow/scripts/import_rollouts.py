@@ -12,7 +12,9 @@ if __name__ == "__main__":
         plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
         rows = rollouts_from_checkpoint(
             snakemake.input.results,
-            plan.planned(names.source, names.shard, snakemake.params.problems["problems"]),
+            plan.planned(
+                names.source, names.shard, snakemake.params.problems["problems"]["content"]
+            ),
             BASELINE,
             snakemake.params.ablation["ablation"],
         )

@@ -11,9 +11,10 @@ from cotsieve.study.settings import read_study
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        selection = Plan(read_study(snakemake.config)).selection
-        log.info("%d candidates", len(selection.problems))
-        write(problems_table(selection.problems), snakemake.output.problems, PROBLEMS)
+        plan = Plan(read_study(snakemake.config))
+        selection, problems = plan.selection, plan.candidates()
+        log.info("%d candidates", len(problems))
+        write(problems_table(problems), snakemake.output.problems, PROBLEMS)
         matches = [match._asdict() for match in selection.matches]
         report = {"exclusions": matches, "repeated_questions": selection.repeated_questions}
         write_text(snakemake.output.exclusions, json.dumps(report, indent=1) + "\n")

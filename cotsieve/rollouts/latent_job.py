@@ -1,0 +1,54 @@
+"""The job that runs a shard through a model with latent thoughts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.job import Missing, Running, run_shard, with_torch
+from cotsieve.rollouts.kept import KeptRows, Row
+from cotsieve.rollouts.recipe import Recipe
+
+
+def run_latent_shard(
+    output: str | Path,
+    *,
+    problems: Sequence[Problem],
+    reference: Sequence[Problem],
+    model: Mapping[str, Any],
+    decoding: Mapping[str, Any],
+    recipe: Recipe,
+    running: Running,
+    kept: KeptRows,
+) -> None:
+    """Write the rollouts of `problems`; `model` and `decoding` are the full definitions."""
+    make = partial(_made, reference, model, decoding, recipe, running)
+    run_shard(output, problems=problems, recipe=recipe, samples=1, kept=kept, make=make)
+
+
+def _made(
+    reference: Sequence[Problem],
+    model: Mapping[str, Any],
+    decoding: Mapping[str, Any],
+    recipe: Recipe,
+    running: Running,
+    missing: Missing,
+) -> Iterator[list[Row]]:
+    from cotsieve.rollouts.generate import generate
+    from cotsieve.rollouts.latent_model import load_latent_model
+
+    def load():
+        return load_latent_model(
+            model,
+            running.files,
+            decoding,
+            device=running.device,
+            batch_rows=running.batch_rows,
+        )
+
+    loaded = with_torch(running, load)
+    for pairs, problems in missing.items():
+        names = [condition for condition, _ in pairs]
+        for rows in generate(loaded, recipe.limited_to(names), problems, reference):
+            yield [row for row in rows if row["condition"] in names]

@@ -1,0 +1,293 @@
+"""Explicit chain of thought: traces with the reasoning intact, and answers without it.
+
+A trace is what the model writes on its own. Every ablation starts from a stored trace: it reads the
+question with the reasoning changed, cut or hidden, and answers. What the starts of a problem have
+in common is read once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cotsieve.answers.boxed import last_box
+from cotsieve.ground.faults import BadInput
+from cotsieve.ground.seeds import seed_from
+from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.decoding import Completion
+from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.reasoning_edits import (
+    ReadingReference,
+    ReferenceText,
+    donor_of,
+    reading_edit,
+)
+from cotsieve.rollouts.reasoning_model import ReasoningModel
+from cotsieve.rollouts.reasoning_text import THOUGHTS
+from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.sampling import stream
+from cotsieve.rollouts.schema import BASELINE
+from cotsieve.rollouts.thought_edits import edited, filler, shuffled, truncate_sentences
+from cotsieve.rollouts.writing import ReadingEdit, Start, families
+
+NEAR_TIE = 1e-3
+NEAR_EDGE = 1e-5
+"""Greedy rows whose best two logits, and sampled rows whose draw and an edge of the distribution,
+come closer than this are run again alone: two batches may disagree on them in the last bits of
+float32, and results must not depend on the batch."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A stored baseline rollout."""
+
+    problem: Problem
+    sample: int
+    reasoning: tuple[int, ...]
+    """Token ids between the tags."""
+    answer: str
+    """What was written behind the reasoning; empty where it never ended."""
+    error: str | None = None
+    """Why there is no rollout."""
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Traces of reference problems, to take means and other problems' reasoning from."""
+
+    traces: Sequence[Trace] = ()
+    activations: ReadingReference | None = None
+
+    @property
+    def problem_ids(self) -> list[str]:
+        return [trace.problem.problem_id for trace in self.traces]
+
+
+class Cell(NamedTuple):
+    """One rollout to make: what is read before the model writes."""
+
+    problem: Problem
+    condition: str
+    sample: int
+    tokens: tuple[int, ...] = ()
+    given: int = 0
+    """Reasoning tokens among them; 0 where the model writes its own."""
+    prefix: str = ""
+    """Text of a forced answer, which is graded with what follows it."""
+    unseen: tuple[int, int] | None = None
+    edit: ReadingEdit | None = None
+    error: str | None = None
+
+
+def stored_trace(model: ReasoningModel, problem: Problem, row: Row, given: bool) -> Trace:
+    """A row of the rollouts table as a trace; `given` if its reasoning came with the problem."""
+    if row["finish_reason"] == "failed":
+        return Trace(problem, row["sample"], (), "", row["error"])
+    answer = row["answer_text"] or ""
+    if given:
+        return Trace(problem, row["sample"], model.thought(problem.reasoning), answer)
+    reasoning, _ = model.split(row["token_ids"])
+    return Trace(problem, row["sample"], reasoning, answer)
+
+
+def trace(
+    model: ReasoningModel,
+    recipe: Recipe,
+    problems: Sequence[Problem],
+    samples: Sequence[int],
+    given: bool = False,
+) -> Iterator[list[Row]]:
+    """Baseline rollouts as rows of the rollouts table, every problem × sample once.
+
+    With `given` the reasoning is that of the problem, and only the answer is written.
+    """
+    groups = []
+    for problem in problems:
+        cell = _traced(model, problem, given)
+        groups.append([cell._replace(sample=sample) for sample in samples])
+    yield from _rows(model, recipe, groups)
+
+
+def _traced(model: ReasoningModel, problem: Problem, given: bool) -> Cell:
+    cell = Cell(problem, BASELINE, 0, error=problem.error)
+    if problem.error:
+        return cell
+    if not given:
+        return cell._replace(tokens=model.opened(problem.question))
+    if problem.reasoning is None:
+        return cell._replace(error="the source gives no reasoning for this problem")
+    tokens = model.closed(problem.question, problem.reasoning)
+    first = len(model.question(problem.question))
+    return cell._replace(tokens=tokens, given=len(tokens) - first)
+
+
+def ablate(
+    model: ReasoningModel,
+    recipe: Recipe,
+    stored: Sequence[Trace],
+    interventions: Mapping[str, Intervention | None],
+    donors: Sequence[Trace] = (),
+) -> Iterator[list[Row]]:
+    """Rollouts of every trace under every condition but the baseline.
+
+    `interventions` maps conditions on the residual stream to what they do; the others change the
+    reasoning itself, as their definitions say.
+    """
+    others = Donors(donors, _activations(model, interventions, donors))
+    groups = []
+    for item in stored:
+        cells = [
+            _cell(model, recipe, name, item, interventions.get(name), others)
+            for name in recipe.conditions
+            if name != BASELINE
+        ]
+        groups.append(sorted(cells, key=lambda cell: -len(cell.tokens)))
+    yield from _rows(model, recipe, groups)
+
+
+def _activations(
+    model: ReasoningModel,
+    interventions: Mapping[str, Intervention | None],
+    donors: Sequence[Trace],
+) -> ReadingReference | None:
+    sites = {what.source for what in interventions.values() if what and what.needs_reference}
+    if not sites:
+        return None
+    texts = []
+    for donor in donors:
+        first = len(model.opened(donor.problem.question))
+        tokens = model.cut(donor.problem.question, donor.reasoning)
+        texts.append(
+            ReferenceText(donor.problem.problem_id, tokens, first, first + len(donor.reasoning))
+        )
+    return ReadingReference(model.engine.decoder, texts, sites)
+
+
+def _cell(
+    model: ReasoningModel,
+    recipe: Recipe,
+    name: str,
+    item: Trace,
+    intervention: Intervention | None,
+    donors: Donors,
+) -> Cell:
+    problem, definition = item.problem, recipe.conditions[name]
+    cell = Cell(problem, name, item.sample)
+    if item.error:
+        return cell._replace(error=f"its baseline failed: {item.error}")
+    forced = definition["answer"] == "forced"
+    question = problem.question
+    first = len(model.opened(question))
+    span = (first, first + len(item.reasoning))
+    cell = cell._replace(
+        tokens=model.cut(question, item.reasoning, forced),
+        given=len(item.reasoning),
+        prefix=model.style.forced_answer if forced else "",
+    )
+    if definition["attention"] == "blocked":
+        return cell._replace(unseen=span)
+    if intervention:
+        edit = reading_edit(intervention, problem.problem_id, span, donors.activations)
+        return cell._replace(edit=edit)
+    try:
+        changed = _changed(model, definition, item, donors)
+    except BadInput as error:
+        return cell._replace(error=str(error.findings[0]))
+    if isinstance(changed, str):
+        tokens = model.closed(question, changed, forced)
+        return cell._replace(tokens=tokens, given=len(tokens) - first)
+    return cell._replace(tokens=model.cut(question, changed, forced), given=len(changed))
+
+
+def _changed(
+    model: ReasoningModel, definition: Mapping[str, Any], item: Trace, donors: Donors
+) -> str | tuple[int, ...]:
+    """The reasoning under a condition: as text, or as the ids of the trace where those are kept."""
+    kind, problem_id = definition["reasoning"], item.problem.problem_id
+    if kind in ("empty", "finished"):
+        return THOUGHTS[kind]
+    if kind in ("keep", "swap"):
+        if kind == "keep":
+            return item.reasoning
+        donor = donor_of(problem_id, donors.problem_ids, definition["seed"])
+        return donors.traces[donor].reasoning
+    if kind == "truncate" and definition["sentences"] is None:
+        return item.reasoning[: int(definition["fraction"] * len(item.reasoning))]
+    thought = model.text(item.reasoning)
+    if kind == "truncate":
+        return truncate_sentences(thought, definition["sentences"])
+    if kind == "shuffle":
+        return shuffled(thought, seed_from("shuffle", definition["seed"], problem_id))
+    if kind == "filler":
+        return filler(thought, definition["filler"])
+    stated = last_box(item.answer) or item.problem.answer
+    return edited(kind.replace("-", "_"), thought, stated)
+
+
+def _rows(
+    model: ReasoningModel, recipe: Recipe, groups: Sequence[Sequence[Cell]]
+) -> Iterator[list[Row]]:
+    """Run the cells, those of one group sharing what they read."""
+    cells: list[Cell] = []
+    waiting = []
+    for group in groups:
+        starts = []
+        for cell in group:
+            why = cell.error or model.too_long(cell.tokens)
+            cells.append(cell._replace(error=why))
+            if not why:
+                starts.append(_start(recipe, cells[-1], len(cells) - 1))
+        waiting += families(starts, model.engine.batch_rows)
+    yield [_row(model, recipe, cell, _failure(cell.error)) for cell in cells if cell.error]
+    near: list[int] = []
+    for finished in model.engine.run(waiting):
+        close = {key[0] for key, done in finished if _is_near(model, done)}
+        near += close
+        yield [
+            _row(model, recipe, cells[key[0]], done)
+            for key, done in finished
+            if key[0] not in close
+        ]
+    for index in sorted(near):
+        alone = families([_start(recipe, cells[index], index)], 1)
+        ((_, done),) = [row for finished in model.engine.run(alone) for row in finished]
+        yield [_row(model, recipe, cells[index], done)]
+
+
+def _start(recipe: Recipe, cell: Cell, index: int) -> Start:
+    definition = recipe.conditions[cell.condition]
+    draws = stream(recipe.seed, cell.problem.problem_id, cell.sample, definition)
+    return Start((index, 0), cell.tokens, cell.unseen, cell.edit, draws)
+
+
+def _is_near(model: ReasoningModel, done: Completion) -> bool:
+    return done.margin < (NEAR_EDGE if model.engine.how.nucleus else NEAR_TIE)
+
+
+def _failure(why: str) -> Completion:
+    return Completion((), "failed", float("nan"), why)
+
+
+def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) -> Row:
+    failed = done.finish_reason == "failed"
+    reasoning, answer = model.split(done.token_ids)
+    read = bool(cell.given) or cell.condition != BASELINE
+    if read:  # all that follows the reasoning is answer
+        answer = done.token_ids if answer is None else answer
+    return {
+        "problem_id": cell.problem.problem_id,
+        "condition": cell.condition,
+        "sample": cell.sample,
+        "token_ids": None if failed else list(done.token_ids),
+        "text": None if failed else model.text(done.token_ids),
+        "answer_text": None if failed or answer is None else cell.prefix + model.text(answer),
+        "finish_reason": done.finish_reason,
+        "error": done.error,
+        "prompt_tokens": len(cell.tokens) - cell.given,
+        "thought_tokens": None if failed else cell.given if read else len(reasoning),
+        "answer_tokens": None if failed else len(answer or ()),
+        "margin": None if failed else done.margin,
+        "imported_prediction": None,
+        "row_key": recipe.row_key(cell.problem, cell.condition, cell.sample),
+    }

@@ -1,0 +1,100 @@
+"""Interventions on the residual stream at the reasoning tokens of a start, while it is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cotsieve.ground.seeds import seed_from
+from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.writing import Change, ReadingEdit
+
+Site = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class ReferenceText:
+    """A reference problem's question and reasoning, as token ids."""
+
+    problem_id: str
+    tokens: tuple[int, ...]
+    first: int
+    """Where the reasoning begins."""
+    last: int
+    """Where it ends; this position is not part of it."""
+
+
+class ReadingReference:
+    """Activations at the reasoning tokens of reference problems, per site."""
+
+    def __init__(self, decoder: Decoder, texts: Sequence[ReferenceText], sites: set[Site]):
+        self.problem_ids = [text.problem_id for text in texts]
+        self._activations: dict[Site, list[Tensor]] = {site: [] for site in sites}
+        for text in texts:  # one by one, so that they do not depend on any batch
+            self._read(decoder, text)
+
+    def mean(self, site: Site) -> Tensor:
+        """Mean over all reasoning tokens of all reference problems, (H,)."""
+        every = torch.cat(self._activations[site])
+        return every.double().mean(0).to(every.dtype)
+
+    def of(self, site: Site, donor: int) -> Tensor:
+        """One reference problem's activations, (tokens, H)."""
+        return self._activations[site][donor]
+
+    def _read(self, decoder: Decoder, text: ReferenceText) -> None:
+        def keep(block: int, side: str, residual: Tensor) -> Tensor:
+            if (block, side) in self._activations:
+                self._activations[block, side].append(residual[0, text.first : text.last].clone())
+            return residual
+
+        tokens = torch.tensor([text.tokens], device=decoder.device)
+        decoder.read(tokens, torch.tensor([len(text.tokens)], device=decoder.device), keep)
+
+
+def donor_of(problem_id: str, donors: Sequence[str], seed: int) -> int:
+    """The place of another problem, by a draw that depends on the id and the seed only."""
+    others = [place for place, donor in enumerate(donors) if donor != problem_id]
+    return others[seed_from("donor", seed, problem_id) % len(others)]
+
+
+def reading_edit(
+    what: Intervention,
+    problem_id: str,
+    span: tuple[int, int],
+    reference: ReadingReference | None,
+) -> ReadingEdit:
+    """The edit that applies `what` to the positions [first, last) of a start."""
+    return ReadingEdit(what.site, span, _change(what, problem_id, reference))
+
+
+def _change(what: Intervention, problem_id: str, reference: ReadingReference | None) -> Change:
+    match what.operation:
+        case "zero":
+            return torch.zeros_like
+        case "mean":
+            mean = reference.mean(what.source)
+            return lambda activation: mean.expand_as(activation)
+        case "resample":
+            donor = donor_of(problem_id, reference.problem_ids, what.seed)
+            values = reference.of(what.source, donor)
+            return lambda activation: values[torch.arange(len(activation)) % len(values)]
+        case "noise":
+            return _noise(what, problem_id)
+        case _:
+            return lambda activation: activation
+
+
+def _noise(what: Intervention, problem_id: str) -> Change:
+    def change(activation: Tensor) -> Tensor:
+        generator = np.random.default_rng(seed_from("noise", what.seed, problem_id))
+        noise = torch.from_numpy(generator.standard_normal(activation.shape))
+        noise = noise.to(activation.device, torch.float32)
+        if what.units == "relative":
+            noise = noise * activation.float().square().mean(-1, keepdim=True).sqrt()
+        return activation + what.scale * noise
+
+    return change

@@ -1,0 +1,178 @@
+"""A model that writes its reasoning, ready to run, from the definition a study gives of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cotsieve.models.architecture import Architecture, inverse_frequencies
+from cotsieve.models.causal_checkpoint import load_causal
+from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
+from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.decoding import Decoding
+from cotsieve.rollouts.devices import DTYPES, chosen_device
+from cotsieve.rollouts.sampling import Nucleus
+from cotsieve.rollouts.writing import WritingEngine
+
+_PROBLEM = "\ue000"
+"""Stands for the problem while a chat template is rendered; a private character, so in no text."""
+
+
+@dataclass(frozen=True)
+class ReasoningStyle:
+    """How a family of models marks its reasoning; all of it data from the study."""
+
+    prompt: str
+    """`raw`: problem, instruction and opening tag, as in "From Reasoning to Answer"; `chat`: the
+    model's own chat template around problem and instruction."""
+    instruction: str
+    open: str
+    close: str
+    forced_answer: str
+    """Written after the closing tag where a condition forces an answer."""
+
+
+@dataclass(frozen=True)
+class ReasoningModel:
+    """An engine with its tokenizer and the words around its reasoning."""
+
+    engine: WritingEngine
+    architecture: Architecture
+    tokenizer: Any
+    style: ReasoningStyle
+
+    def question(self, problem: str) -> tuple[int, ...]:
+        """Token ids up to and with the opening tag; the problem itself is only ever text."""
+        if self.style.prompt == "chat":
+            before, after = self._chat()
+            ids = [*self._trusted(before), *self._text(problem + self.style.instruction)]
+            after = after.rstrip("\n").removesuffix(self.style.open)
+            return tuple([*ids, *self._trusted(after), *self._trusted(self.style.open)])
+        head = self._text(f"{problem}{self.style.instruction} ", begin=True)
+        return (*head, *self._trusted(self.style.open))
+
+    def opened(self, problem: str) -> tuple[int, ...]:
+        """Token ids before the reasoning: the question, and the line end after the tag."""
+        return (*self.question(problem), *self._trusted("\n"))
+
+    def closed(self, problem: str, thought: str, forced: bool = False) -> tuple[int, ...]:
+        """Token ids of a question with a whole thought, up to and with the closing tag.
+
+        The thought brings its own line end; it is read as text, in one piece with the line end
+        after the opening tag, as a tokenizer reads the whole prompt.
+        """
+        ids = [*self.question(problem), *self._plain("\n" + thought)]
+        return (*ids, *self._ending(forced))
+
+    def thought(self, text: str) -> tuple[int, ...]:
+        """Token ids of a reasoning given as text, without the line end after the opening tag."""
+        return tuple(self._plain(text))
+
+    def cut(self, problem: str, reasoning: Sequence[int], forced: bool = False) -> tuple[int, ...]:
+        """Token ids of a question with the first tokens of a reasoning, and the closing tag."""
+        stop = [] if self.text(reasoning).endswith("\n") else self._trusted("\n")
+        return (*self.opened(problem), *reasoning, *stop, *self._ending(forced))
+
+    def split(self, written: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Reasoning and answer of what was written after `opened`; no answer where it never came.
+
+        The answer starts behind the last closing tag, the reasoning ends before the first.
+        """
+        tag = tuple(self._trusted(self.style.close))
+        places = [i for i in range(len(written)) if tuple(written[i : i + len(tag)]) == tag]
+        if not places:
+            return tuple(written), None
+        return tuple(written[: places[0]]), tuple(written[places[-1] + len(tag) :])
+
+    def text(self, ids: Sequence[int]) -> str:
+        return decode(self.tokenizer, ids)
+
+    def too_long(self, tokens: Sequence[int]) -> str | None:
+        """Why a start does not fit the model, or None."""
+        needed = len(tokens) + self.engine.how.max_new_tokens
+        limit = self.architecture.max_positions
+        if needed <= limit:
+            return None
+        return (
+            f"too long: {len(tokens)} tokens to read, {needed} with what may be written, "
+            f"the model has {limit} positions"
+        )
+
+    def _ending(self, forced: bool) -> list[int]:
+        close = self._trusted(self.style.close)
+        return [*close, *self._trusted(self.style.forced_answer)] if forced else close
+
+    def _chat(self) -> tuple[str, str]:
+        rendered = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": _PROBLEM}], tokenize=False, add_generation_prompt=True
+        )
+        before, _, after = rendered.partition(_PROBLEM)
+        return before, after
+
+    def _trusted(self, text: str) -> list[int]:
+        """Ids of text that comes from the study or the model, control tokens included."""
+        if not text:
+            return []
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+    def _text(self, text: str, begin: bool = False) -> list[int]:
+        """Ids of text from a data set: its words never become tags or control tokens."""
+        first, *rest = self._pieces(text)
+        head = encode_questions(self.tokenizer, [first])[0] if begin else self._plain(first)
+        return [*head, *(token for piece in rest for token in self._plain(piece))]
+
+    def _plain(self, text: str) -> list[int]:
+        options = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
+        return [
+            token
+            for piece in self._pieces(text)
+            for token in self.tokenizer(piece, **options)["input_ids"]
+        ]
+
+    def _pieces(self, text: str) -> list[str]:
+        """The text in pieces of which none holds a tag."""
+        for tag in (self.style.open, self.style.close):
+            text = text.replace(tag, tag[:1] + "\0" + tag[1:])
+        return text.split("\0")
+
+
+def load_reasoning_model(
+    definition: Mapping[str, Any],
+    files: Mapping[str, str],
+    decoding: Mapping[str, Any],
+    *,
+    device: str,
+    batch_rows: int,
+) -> ReasoningModel:
+    """Load the model a study defines (keys of `models.<name>` in its file).
+
+    `files` says where it lies on this machine. Raises BadInput for files that cannot be used.
+    """
+    folder = Path(files["model"])
+    tokenizer = load_tokenizer(folder)
+    loaded = load_causal(folder)
+    precision = definition["precision"]
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    where = chosen_device(device)
+    rotary = loaded.architecture.family != "gpt2"
+    frequencies, scaling = inverse_frequencies(folder) if rotary else (torch.empty(0), 1.0)
+    decoder = Decoder(
+        loaded.architecture,
+        loaded.weights,
+        frequencies,
+        scaling,
+        device=where,
+        dtype=DTYPES[precision],
+    )
+    sampled = decoding["temperature"] > 0
+    how = Decoding(
+        decoding["max_new_tokens"],
+        frozenset(stop_ids(folder, tokenizer)),
+        loaded.architecture.vocabulary,
+        nucleus=Nucleus(decoding["temperature"], decoding["top_p"]) if sampled else None,
+    )
+    style = ReasoningStyle(**definition["style"])
+    engine = WritingEngine(decoder, how, batch_rows=batch_rows)
+    return ReasoningModel(engine, loaded.architecture, tokenizer, style)

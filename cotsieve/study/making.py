@@ -1,0 +1,72 @@
+"""What the scripts that make rollouts need besides their params: plan, files, and how to run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.job import Running
+from cotsieve.rollouts.kept import KeptRows
+from cotsieve.rollouts.recipe import Recipe
+from cotsieve.study.identity import model_files
+from cotsieve.study.part import plain
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import Study, read_study
+
+DECIDES = ("model", "decoding", "engine", "libraries")
+"""Params that decide every row of a job."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """One job that makes rollouts."""
+
+    study: Study
+    plan: Plan
+    names: Any
+    """Wildcards: study, model, source, shard, and sweep where there is one."""
+    params: Any
+    problems: list[Problem]
+
+    @classmethod
+    def of(cls, snakemake: Any) -> "Making":
+        """The job that a script was started for; its problems are checked against the plan."""
+        study = read_study(snakemake.config)
+        plan, names, params = Plan(study), snakemake.wildcards, snakemake.params
+        problems = plan.planned(names.source, names.shard, params.problems["problems"]["content"])
+        return cls(study, plan, names, params, problems)
+
+    @property
+    def reference(self) -> list[Problem]:
+        """The problems that give means and donors; none where the sweep needs none."""
+        needed = self.params.reference["reference problems"]
+        return self.plan.reference_problems(self.names.sweep) if needed else []
+
+    def definitions(self) -> dict[str, dict[str, Any]]:
+        """The full definitions of the model and of its decoding."""
+        name = self.names.model
+        return {
+            "model": plain(self.study.models[name]),
+            "decoding": plain(self.study.decoding_of(name)),
+        }
+
+    def recipe(self, conditions: dict[str, Any], reference: str | None = None) -> Recipe:
+        """What decides the rows of this job."""
+        decides = {key: self.params[key][key] for key in DECIDES}
+        return Recipe(conditions, decides, reference)
+
+    def running(self, fetched: str | None, threads: int) -> Running:
+        """How the model is run; the file `fetched` says where the parts from a hub lie."""
+        engine = self.study.engine
+        files = model_files(self.study.models[self.names.model], fetched or None)
+        return Running(files, engine.device, engine.batch_rows, threads)
+
+    def kept(self, what: str) -> KeptRows:
+        """The rows kept for this shard; `what` tells sweeps and traces apart."""
+        engine, names = self.study.engine, self.names
+        return KeptRows(
+            f"results/{names.study}/kept/{names.model}/{names.source}",
+            what,
+            [problem.row for problem in self.problems],
+            most_problems=engine.keep_problems,
+            most_seconds=engine.keep_seconds,
+        )

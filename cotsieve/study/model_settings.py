@@ -1,0 +1,93 @@
+"""What a study file may say about models and how they write."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cotsieve.study.part import Count, Name, Part, Revision
+
+
+class Decoding(Part):
+    max_new_tokens: Count = 256
+    stop_at: Literal["eos", "number"] = "eos"
+    """number: an answer also ends with its first token that begins with a digit, as in the
+    published pre-projection interventions; the token that ends it is then part of it."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0: greedy. Sampling is for models that write their reasoning."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    samples: Count = 1
+    """Rollouts per problem and condition."""
+    seed: int = 0
+
+
+class Sieve(Part):
+    """Which ablation decides that a problem needs its chain of thought."""
+
+    sweep: Name
+    ablation: Name
+
+
+class Lora(Part):
+    rank: Count | None = None
+    """Checked against the file when given."""
+    alpha: float
+
+
+class Model(Part):
+    """A latent chain-of-thought checkpoint and the way it is run."""
+
+    family: Literal["codi"] = "codi"
+    checkpoint: str
+    """Folder or file with the weights, or a hub repository."""
+    revision: Revision | None = None
+    base: str
+    """Folder with config and tokenizer of the base model, or a hub repository."""
+    base_revision: Revision | None = None
+    lora: Lora
+    thoughts: Count = 6
+    prompt_style: Literal["codi-eval", "seed"] = "codi-eval"
+    remove_eos: bool = True
+    """False: the model was trained with an end-of-sequence token before and after its thoughts."""
+    collapse_spaces: bool | None = None
+    """Read two spaces in a question as one; default: with prompt style codi-eval, as published."""
+    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    decoding: Decoding | None = None
+    """For this model instead of the study's."""
+    sieve: Sieve | None = None
+
+
+class Style(Part):
+    """How a family of models marks its reasoning."""
+
+    prompt: Literal["raw", "chat"] = "raw"
+    """raw: problem, instruction and opening tag; chat: the model's own chat template."""
+    instruction: str = " Please reason step by step, and put your final answer within \\boxed{}."
+    open: str = "<think>"
+    close: str = "</think>"
+    forced_answer: str = "\n\nThe final answer is \\boxed{"
+
+
+class ReasoningModel(Part):
+    """A model that writes its reasoning before its answer."""
+
+    family: Literal["reasoning"]
+    model: str
+    """Folder with config, tokenizer and weights, or a hub repository."""
+    revision: Revision | None = None
+    style: Style = Style()
+    traces: Literal["own", "given"] = "own"
+    """given: the reasoning stands in the source (columns.reasoning) and the model only answers."""
+    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    decoding: Decoding | None = None
+    sieve: Sieve | None = None
+    """For this model instead of the study's."""
+
+
+class ImportedModel(Part):
+    """Finished rollouts of the published script, imported instead of computed."""
+
+    family: Literal["imported"]
+    results: str
+    """Its checkpoint file, gsm8k_expansion_checkpoint.json format."""
+    ablation: Name
+    """The condition its ablated predictions stand for."""

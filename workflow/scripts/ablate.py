@@ -1,0 +1,25 @@
+"""Ablate a shard. In: its traces, a model. Out: traces and ablated answers (schema ROLLOUTS)."""
+
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import read
+from cotsieve.rollouts.reasoning_job import run_ablations
+from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.making import Making
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        job = Making.of(snakemake)
+        tables = {path: read(path, ROLLOUTS) for path in snakemake.input.donors}
+        run_ablations(
+            snakemake.output[0],
+            problems=job.problems,
+            traces=read(snakemake.input.traces, ROLLOUTS),
+            donors=[(problem, table) for problem in job.reference for table in tables.values()],
+            recipe=job.recipe(
+                snakemake.params.conditions["conditions"],
+                snakemake.params.reference["reference problems"],
+            ),
+            running=job.running(snakemake.input.get("model"), snakemake.threads),
+            kept=job.kept(snakemake.wildcards.sweep),
+            **job.definitions(),
+        )
