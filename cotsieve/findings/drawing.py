@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cotsieve.findings.dataset import new_rows, write_dataset
 from cotsieve.findings.existing import read_existing
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.proportions import proportional_targets
 from cotsieve.findings.strata import Draw, draw_original, draw_seeded
 from cotsieve.findings.summary import summary
 from cotsieve.ground import tables
@@ -34,18 +36,23 @@ def draw_dataset(
     summary_file: str,
     sweep: str,
     condition: str,
-    targets: dict[str, int],
     method: str,
     seed: int,
     on_shortage: str,
+    targets: dict[str, int] | None = None,
+    total: int | None = None,
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
-    Raises BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
+    Draws to `targets` per stratum, or `total` problems in proportion to what passed. Raises BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
     kept = read_existing(existing, variant) if existing else []
-    found = DRAWS[method](kept, new_rows(rows, kept, model, sweep, condition), targets, seed)
+    fresh = new_rows(rows, kept, model, sweep, condition)
+    if targets is None:
+        passed = Counter(row["stratum"] for row in [*kept, *fresh])
+        targets = proportional_targets(dict(sorted(passed.items())), total)
+    found = DRAWS[method](kept, fresh, targets, seed)
     table = tables.read(merged, MERGED)
     origin = tables.provenance(necessity)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))

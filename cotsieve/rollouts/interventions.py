@@ -137,7 +137,7 @@ def from_definition(
     """The intervention a condition's plain definition means for one model; None for a baseline."""
     if definition.get("operation") is None:
         return None
-    values = dict(definition)
+    values = {key: value for key, value in definition.items() if key != "activations_sha256"}
     layer = values.pop("layer", None)
     chosen = resolve_thoughts(values.pop("thoughts", "all"), thoughts)
     if values.get("component") == PRE_PROJECTION:

@@ -176,7 +176,7 @@ def _cell(
     cell = Cell(problem, name, item.sample)
     if item.error:
         return cell._replace(error=f"its baseline failed: {item.error}")
-    forced = definition["answer"] == "forced"
+    forced = definition.get("answer") == "forced"
     question = problem.question
     first = len(model.opened(question))
     span = (first, first + len(item.reasoning))
@@ -185,7 +185,7 @@ def _cell(
         given=len(item.reasoning),
         prefix=model.style.forced_answer if forced else "",
     )
-    if definition["attention"] == "blocked":
+    if definition.get("attention") == "blocked":
         return cell._replace(unseen=span)
     if intervention:
         edit = reading_edit(intervention, problem.problem_id, span, donors.activations)
@@ -204,23 +204,24 @@ def _changed(
     model: ReasoningModel, definition: Mapping[str, Any], item: Trace, donors: Donors
 ) -> str | tuple[int, ...]:
     """The reasoning under a condition: as text, or as the ids of the trace where those are kept."""
-    kind, problem_id = definition["reasoning"], item.problem.problem_id
+    kind, problem_id = definition.get("reasoning", "keep"), item.problem.problem_id
+    seed = definition.get("seed", 0)
     if kind in ("empty", "finished"):
         return THOUGHTS[kind]
     if kind in ("keep", "swap"):
         if kind == "keep":
             return item.reasoning
-        donor = donor_of(problem_id, donors.problem_ids, definition["seed"])
+        donor = donor_of(problem_id, donors.problem_ids, seed)
         return donors.traces[donor].reasoning
-    if kind == "truncate" and definition["sentences"] is None:
+    if kind == "truncate" and "sentences" not in definition:
         return item.reasoning[: int(definition["fraction"] * len(item.reasoning))]
     thought = model.text(item.reasoning)
     if kind == "truncate":
         return truncate_sentences(thought, definition["sentences"])
     if kind == "shuffle":
-        return shuffled(thought, seed_from("shuffle", definition["seed"], problem_id))
+        return shuffled(thought, seed_from("shuffle", seed, problem_id))
     if kind == "filler":
-        return filler(thought, definition["filler"])
+        return filler(thought, definition.get("filler", "dots"))
     stated = last_box(item.answer) or item.problem.answer
     return edited(kind.replace("-", "_"), thought, stated)
 

@@ -16,6 +16,7 @@ from cotsieve.study.check import check_study
 from cotsieve.study.identity import (
     GENERATION_LIBRARIES,
     code_identity,
+    condition_identity,
     hub_pin,
     hub_places,
     library_versions,
@@ -101,7 +102,9 @@ def conditions_of(model, sweep):
     defined = study.sweeps[sweep].all_conditions()
     if model in IMPORTED:
         defined = {study.models[model].ablation: None}
-    return {"baseline": None} | defined
+    return {"baseline": None} | {
+        name: what and condition_identity(what) for name, what in defined.items()
+    }
 
 
 def sieve_of(model):

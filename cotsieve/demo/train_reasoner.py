@@ -1,0 +1,237 @@
+"""Train the embedded model that writes its reasoning, on generated stories, and export it.
+
+Plain next-token training of a small LLaMA model on what follows the prompt. A small share of the
+rows has the published prompts without reasoning, so that the model knows how to answer there; it
+is kept small, so that it rarely answers right without its reasoning. It runs on one CPU core.
+"""
+
+import argparse
+import json
+import math
+import platform
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from cotsieve.answers.thinking import CLOSE
+from cotsieve.demo import stories
+from cotsieve.demo.reasoner_evaluation import survey
+from cotsieve.demo.reasoner_text import (
+    LONGEST_SEQUENCE,
+    answer,
+    build_text_tokenizer,
+    prompt,
+    thought,
+)
+from cotsieve.demo.tiny_corpus import IGNORED, pad
+from cotsieve.demo.tiny_export import base_config, write_json
+from cotsieve.demo.tiny_model import INITIAL_GAIN, ModelShape
+from cotsieve.rollouts.reasoning_text import THOUGHTS
+
+BLANK_THOUGHTS = (THOUGHTS["empty"], THOUGHTS["finished"])
+CAVEATS = (
+    "Trained on rows with the empty and the finished thought, so that it answers in form there; "
+    "what it gets right without reasoning is learned behaviour, set by blank_share.",
+    "All problems come from the same templates as the training problems: accuracies say nothing "
+    "about real GSM8K questions, most of whose words are unknown here.",
+    "Numbers over 160 are read as several tokens; no problem or reasoning of the demo has one.",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that determines the result."""
+
+    seed: int = 1
+    train_problems: int = 80_000
+    train_seed: int = 1
+    sample_problems: int = 200
+    sample_seed: int = 7
+    fresh_problems: int = 400
+    fresh_seed: int = 5
+    batch: int = 64
+    pool: int = 8
+    steps: int = 1500
+    rate: float = 3e-3
+    warm_up: int = 100
+    final_rate: float = 0.02
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    blank_share: float = 0.08
+    """Share of rows with a blank thought; the loss is then on the answer alone."""
+
+
+class Texts:
+    """Encoded training rows: prompt, reasoning and answer of every problem."""
+
+    def __init__(
+        self, problems: list[stories.Problem], tokenizer: PreTrainedTokenizerBase, blank: float
+    ) -> None:
+        def ids(texts: list[str], begin: bool = False) -> list[list[int]]:
+            return tokenizer(texts, add_special_tokens=begin)["input_ids"]
+
+        # What follows the last blank of a prompt is its tag and line end.
+        whole = ids([prompt(problem) for problem in problems], begin=True)
+        self.prompts = whole
+        self.opened = [row[:-1] for row in whole]
+        self.thoughts = ids([thought(problem) + CLOSE for problem in problems])
+        self.answers = [
+            [*row, tokenizer.eos_token_id] for row in ids([answer(problem) for problem in problems])
+        ]
+        self.blank_thoughts = ids([f"\n{text}{CLOSE}" for text in BLANK_THOUGHTS])
+        self.blank = blank
+        self.end = tokenizer.eos_token_id
+
+    def row(self, index: int, rng: random.Random) -> tuple[list[int], int]:
+        """Token ids of one row and how many of them are only read."""
+        if rng.random() < self.blank:
+            read = self.opened[index] + rng.choice(self.blank_thoughts)
+            return read + self.answers[index], len(read)
+        read = self.prompts[index]
+        return read + self.thoughts[index] + self.answers[index], len(read)
+
+    def batches(self, rng: random.Random, size: int, pool: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield ids and targets for ever; rows of similar length go together to save padding."""
+        while True:
+            order = list(range(len(self.prompts)))
+            rng.shuffle(order)
+            for start in range(0, len(order) - size * pool + 1, size * pool):
+                rows = [self.row(index, rng) for index in order[start : start + size * pool]]
+                rows.sort(key=lambda row: len(row[0]))
+                parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+                rng.shuffle(parts)
+                for part in parts:
+                    targets = [[IGNORED] * (read - 1) + ids[read:] for ids, read in part]
+                    yield pad([ids[:-1] for ids, _ in part], self.end), pad(targets, IGNORED)
+
+
+def new_model(config: LlamaConfig) -> LlamaForCausalLM:
+    """A model with random weights: embeddings small, what adds to the residual scaled by depth."""
+    model = LlamaForCausalLM(config)
+    depth_scale = 1 / math.sqrt(2 * config.num_hidden_layers)
+    for name, module in model.model.named_modules():
+        if isinstance(module, nn.Linear):
+            scale = depth_scale if name.endswith(("o_proj", "down_proj")) else 1.0
+            nn.init.normal_(module.weight, std=scale / math.sqrt(module.in_features))
+    nn.init.normal_(model.model.embed_tokens.weight, std=INITIAL_GAIN)
+    return model
+
+
+def optimisers_of(model: LlamaForCausalLM, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embeddings and norms."""
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    gains = [p for p in model.parameters() if p.ndim == 1]
+    decay, rate = settings.weight_decay, settings.rate
+    groups = [
+        {"params": [model.model.embed_tokens.weight], "weight_decay": decay},
+        {"params": gains, "weight_decay": 0.0},
+    ]
+    return [
+        torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98)),
+        torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+    ]
+
+
+def rate_at(step: int, settings: Settings) -> float:
+    """Learning rate: warm up, then cosine."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    floor = settings.final_rate
+    return settings.rate * min(1.0, (step + 1) / settings.warm_up) * (floor + (1 - floor) * cosine)
+
+
+def loss_of(model: LlamaForCausalLM, ids: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy at the places with a target; padding stands behind a row, so no mask."""
+    counted = targets != IGNORED
+    with torch.autocast("cpu", torch.bfloat16):
+        states = model.model(input_ids=ids, use_cache=False).last_hidden_state[counted]
+        return F.cross_entropy(model.lm_head(states).float(), targets[counted])
+
+
+def train_model(model: LlamaForCausalLM, texts: Texts, settings: Settings) -> list[float]:
+    """Train in place; returns the mean loss of every hundred steps."""
+    batches = texts.batches(random.Random(settings.seed), settings.batch, settings.pool)
+    optimisers = optimisers_of(model, settings)
+    start, losses, history = time.perf_counter(), [], []
+    for step in range(settings.steps):
+        loss = loss_of(model, *next(batches))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate_at(step, settings)
+            optimiser.step()
+        model.zero_grad()
+        losses.append(loss.item())
+        if len(losses) == 100 or step + 1 == settings.steps:
+            history.append(round(sum(losses) / len(losses), 4))
+            print(f"{step + 1} {time.perf_counter() - start:.0f}s {history[-1]}", flush=True)
+            losses = []
+    return history
+
+
+def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write a plain Hugging Face folder with weights in half precision."""
+    model.half().save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
+    write_json(configuration(tokenizer), out / "config.json")
+    tokenizer.save_pretrained(out)
+    # Older library versions do not know the class name that newer ones write.
+    settings = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    write_json(settings, out / "tokenizer_config.json")
+    generation = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    write_json(generation, out / "generation_config.json")
+
+
+def configuration(tokenizer: PreTrainedTokenizerBase) -> dict:
+    """Content of config.json."""
+    config = base_config(ModelShape(len(tokenizer)), tokenizer)
+    return config | {"max_position_embeddings": LONGEST_SEQUENCE}
+
+
+def train(settings: Settings, out: Path) -> None:
+    """Train, export, and measure the exported files with this package's own engine."""
+    tokenizer = build_text_tokenizer()
+    problems = {
+        "sample": stories.make_sample(settings.sample_problems, settings.sample_seed),
+        "fresh": stories.make_sample(settings.fresh_problems, settings.fresh_seed),
+    }
+    questions = {problem.question for part in problems.values() for problem in part}
+    drawn = stories.make_problems(settings.train_problems, settings.train_seed, questions)
+    texts = Texts(drawn, tokenizer, settings.blank_share)
+    torch.manual_seed(settings.seed)
+    config = LlamaConfig(**configuration(tokenizer), attn_implementation="eager")
+    model = new_model(config)
+    history = train_model(model, texts, settings)
+    export(model, tokenizer, out)
+    record = {
+        "command": "python -m cotsieve.demo.train_reasoner --out resources/models/tiny-reasoner",
+        "settings": asdict(settings),
+        "caveats": CAVEATS,
+        "losses": history,
+        "measured": {name: survey(out, part) for name, part in problems.items()},
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    write_json(record, out / "training.json")
+    print(json.dumps(record["measured"], indent=1))
+
+
+def main() -> None:
+    """Train and export the model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    train(Settings(), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
