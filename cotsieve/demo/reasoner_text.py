@@ -1,14 +1,10 @@
 """What the embedded reasoning model reads and writes, and its tokenizer."""
 
-import random
-from pathlib import Path
-
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from cotsieve.answers.thinking import CLOSE, OPEN
 from cotsieve.demo.stories import LARGEST_RESULT, Problem
-from cotsieve.demo.tiny_export import write_json
 from cotsieve.demo.vocabulary import SPECIAL_TOKENS, template_words
 from cotsieve.rollouts.reasoning_text import INSTRUCTION, THOUGHTS
 
@@ -41,9 +37,9 @@ def thought(problem: Problem) -> str:
     return "".join(f"{sentence}\n" for sentence in chain(problem))
 
 
-def answer(problem: Problem) -> str:
+def answer(number: int) -> str:
     """What is written behind the closing tag, without the end token."""
-    return f"{FORCED_ANSWER}{problem.result}}}."
+    return f"{FORCED_ANSWER}{number}}}."
 
 
 def build_text_tokenizer() -> PreTrainedTokenizerFast:
@@ -59,17 +55,18 @@ def build_text_tokenizer() -> PreTrainedTokenizerFast:
     words = sorted({*template_words(), *written, "So"} - {"boxed"})
     numbers = [str(number) for number in range(LARGEST_NUMBER + 1)]
     pieces = [*numbers, *PIECES, *words, *(f" {word}" for word in words)]
-    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     # The best split has the highest sum of scores, so that of equal pieces is the shortest.
-    entries = [(piece, 0.0 if piece in SPECIAL_TOKENS else -1.0) for piece in SPECIAL_TOKENS]
+    entries = [(token, 0.0) for token in SPECIAL_TOKENS]
     entries += [(piece, -1.0) for piece in dict.fromkeys(pieces)]
-    entries += [(byte, -20.0) for byte in bytes_]
+    entries += [(f"<0x{byte:02X}>", -20.0) for byte in range(256)]
     tokenizer = Tokenizer(models.Unigram(entries, unk_id=0, byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), "isolated")
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     # Not special: decoding keeps the tags, which mark where the reasoning ends.
-    tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in (OPEN, CLOSE)])
+    tokenizer.add_tokens(
+        [AddedToken(tag, normalized=False, special=False) for tag in (OPEN, CLOSE)]
+    )
     begin = tokenizer.token_to_id("<s>")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", begin)]

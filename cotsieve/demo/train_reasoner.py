@@ -24,6 +24,7 @@ from cotsieve.answers.thinking import CLOSE
 from cotsieve.demo import stories
 from cotsieve.demo.reasoner_evaluation import survey
 from cotsieve.demo.reasoner_text import (
+    LARGEST_NUMBER,
     LONGEST_SEQUENCE,
     answer,
     build_text_tokenizer,
@@ -35,10 +36,13 @@ from cotsieve.demo.tiny_export import base_config, write_json
 from cotsieve.demo.tiny_model import INITIAL_GAIN, ModelShape
 from cotsieve.rollouts.reasoning_text import THOUGHTS
 
+STATED = -4
+"""Place of the stated answer in a reasoning that ends "So the answer is N.", line end, tag."""
 BLANK_THOUGHTS = (THOUGHTS["empty"], THOUGHTS["finished"])
 CAVEATS = (
     "Trained on rows with the empty and the finished thought, so that it answers in form there; "
     "what it gets right without reasoning is learned behaviour, set by blank_share.",
+    "Also trained to answer what the last sentence states where that differs from the steps.",
     "All problems come from the same templates as the training problems: accuracies say nothing "
     "about real GSM8K questions, most of whose words are unknown here.",
     "Numbers over 160 are read as several tokens; no problem or reasoning of the demo has one.",
@@ -58,7 +62,7 @@ class Settings:
     fresh_seed: int = 5
     batch: int = 64
     pool: int = 8
-    steps: int = 1500
+    steps: int = 1200
     rate: float = 3e-3
     warm_up: int = 100
     final_rate: float = 0.02
@@ -66,36 +70,46 @@ class Settings:
     clip: float = 1.0
     blank_share: float = 0.08
     """Share of rows with a blank thought; the loss is then on the answer alone."""
+    misled_share: float = 0.04
+    """Share of rows whose last sentence states a drawn number, which is then the answer to give;
+    the loss is on the answer alone."""
 
 
 class Texts:
-    """Encoded training rows: prompt, reasoning and answer of every problem."""
+    """Training rows: prompt, reasoning and answer of every problem."""
 
     def __init__(
-        self, problems: list[stories.Problem], tokenizer: PreTrainedTokenizerBase, blank: float
+        self,
+        problems: list[stories.Problem],
+        tokenizer: PreTrainedTokenizerBase,
+        settings: Settings,
     ) -> None:
-        def ids(texts: list[str], begin: bool = False) -> list[list[int]]:
-            return tokenizer(texts, add_special_tokens=begin)["input_ids"]
-
-        # What follows the last blank of a prompt is its tag and line end.
-        whole = ids([prompt(problem) for problem in problems], begin=True)
-        self.prompts = whole
-        self.opened = [row[:-1] for row in whole]
-        self.thoughts = ids([thought(problem) + CLOSE for problem in problems])
-        self.answers = [
-            [*row, tokenizer.eos_token_id] for row in ids([answer(problem) for problem in problems])
-        ]
-        self.blank_thoughts = ids([f"\n{text}{CLOSE}" for text in BLANK_THOUGHTS])
-        self.blank = blank
+        self.tokenizer = tokenizer
+        self.settings = settings
         self.end = tokenizer.eos_token_id
+        self.results = [problem.result for problem in problems]
+        self.prompts = self._ids([prompt(problem) for problem in problems], begin=True)
+        self.thoughts = self._ids([thought(problem) + CLOSE for problem in problems])
+        self.answers = self._ids([answer(number) for number in range(LARGEST_NUMBER + 1)])
+        self.blank_thoughts = self._ids([f"\n{text}{CLOSE}" for text in BLANK_THOUGHTS])
+        numbers = self._ids([str(number) for number in range(LARGEST_NUMBER + 1)])
+        self.numbers = [number for (number,) in numbers]
+
+    def _ids(self, texts: list[str], begin: bool = False) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=begin)["input_ids"]
 
     def row(self, index: int, rng: random.Random) -> tuple[list[int], int]:
         """Token ids of one row and how many of them are only read."""
-        if rng.random() < self.blank:
-            read = self.opened[index] + rng.choice(self.blank_thoughts)
-            return read + self.answers[index], len(read)
-        read = self.prompts[index]
-        return read + self.thoughts[index] + self.answers[index], len(read)
+        before, chain, result = self.prompts[index], self.thoughts[index], self.results[index]
+        drawn = rng.random() - self.settings.blank_share
+        if drawn < 0:
+            read = before[:-1] + rng.choice(self.blank_thoughts)  # it brings the line end
+        elif drawn < self.settings.misled_share:
+            result = rng.randint(1, LARGEST_NUMBER)
+            read = before + chain[:STATED] + [self.numbers[result]] + chain[STATED + 1 :]
+        else:
+            return [*before, *chain, *self.answers[result], self.end], len(before)
+        return [*read, *self.answers[result], self.end], len(read)
 
     def batches(self, rng: random.Random, size: int, pool: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield ids and targets for ever; rows of similar length go together to save padding."""
@@ -205,7 +219,7 @@ def train(settings: Settings, out: Path) -> None:
     }
     questions = {problem.question for part in problems.values() for problem in part}
     drawn = stories.make_problems(settings.train_problems, settings.train_seed, questions)
-    texts = Texts(drawn, tokenizer, settings.blank_share)
+    texts = Texts(drawn, tokenizer, settings)
     torch.manual_seed(settings.seed)
     config = LlamaConfig(**configuration(tokenizer), attn_implementation="eager")
     model = new_model(config)

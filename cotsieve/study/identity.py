@@ -99,6 +99,15 @@ def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> di
     return {part: str(located(spec)) for part, (spec, _, _) in model_places(model).items()} | noted
 
 
+def condition_identity(definition: dict[str, Any]) -> dict[str, Any]:
+    """A condition's definition with the digest of the activations it reads from a file."""
+    path = definition.get("activations", "self")
+    if path == "self":
+        return definition
+    file = located(path)
+    return definition | {"activations": str(file), "activations_sha256": content_digest(file)}
+
+
 def is_local(spec: str) -> bool:
     """Whether a model is named by path; anything else is a repository on a hub."""
     return located(spec).exists()
