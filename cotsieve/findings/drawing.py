@@ -44,7 +44,8 @@ def draw_dataset(
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
-    Draws to `targets` per stratum, or `total` problems in proportion to what passed. Raises BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
+    Draws to `targets` per stratum, or `total` problems in proportion to what passed. Raises
+    BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
     kept = read_existing(existing, variant) if existing else []
