@@ -68,6 +68,8 @@ class Rows:
     """The rows that have not ended; the others are fed on and never looked at."""
     streams: list[np.random.Generator]
     """One stream of uniform numbers per row; empty when decoding is greedy."""
+    draws: list[float] | None = None
+    """Numbers drawn for tokens not chosen yet: memory may run out in between."""
 
     @classmethod
     def begin(
@@ -89,8 +91,10 @@ class Rows:
         if how.nucleus is None:
             tokens, gaps, finite = greedy(self.scores)
         else:
-            draws = [stream.random() for stream in self.streams]
-            tokens, gaps, finite = how.nucleus.pick(self.scores, draws)
+            if self.draws is None:
+                self.draws = [stream.random() for stream in self.streams]
+            tokens, gaps, finite = how.nucleus.pick(self.scores, self.draws)
+            self.draws = None
         ended, live = [], []
         for row in self.live:
             self.margins[row] = min(self.margins[row], gaps[row])

@@ -34,12 +34,11 @@ class Start:
     """(problem, condition), given back with what was written."""
     tokens: tuple[int, ...]
     unseen: tuple[int, int] | None = None
-    """Positions [first, last) whose keys and values are hidden from all that comes after them in
-    the family's common text."""
+    """Positions [first, last) whose keys and values are hidden from all that comes after them."""
     edit: "ReadingEdit | None" = None
     """A change to the residual stream while the start is read."""
-    stream: np.random.Generator | None = None
-    """Uniform numbers for sampling."""
+    seed: int = 0
+    """Of the uniform numbers for sampling."""
 
 
 Change = Callable[[Tensor], Tensor]
@@ -103,11 +102,14 @@ def _belongs(start: Start, group: list[Start], most: int) -> bool:
 
 
 def _reach(start: Start, common: tuple[int, ...]) -> int:
+    """How many tokens of a common text a start keeps; what must not see some of it is its own."""
     limit = min(len(start.tokens) - 1, len(common))
+    if start.unseen:
+        limit = min(limit, start.unseen[1])
     return next((i for i in range(limit) if start.tokens[i] != common[i]), limit)
 
 
-def _family(group: list[Start]) -> Family:
+def _family(group: Sequence[Start]) -> Family:
     common = group[0].tokens
     reach = tuple(_reach(start, common) for start in group)
     return Family(common[: max(reach)], tuple(group), reach)
@@ -127,48 +129,55 @@ class WritingEngine:
     def run(self, waiting: Sequence[Family]) -> Iterator[list[Finished]]:
         """Yield rows as they end, each exactly once; families are taken longest first.
 
-        Where memory runs out fewer rows run together; what does not fit alone has failed.
+        Where memory runs out, fewer rows run together from then on, and those under way begin
+        again: only so is their memory free. What does not fit alone has failed.
         """
+        starts = {member.key: member for family in waiting for member in family.members}
         queue = deque(sorted(waiting, key=lambda f: (-len(f.common), f.members[0].key)))
         active: Rows | None = None
         room = self.batch_rows
         while queue or active:
             taken: list[Family] = []
+            finished: list[Finished] = []
             try:
                 live = len(active.live) if active else 0
                 while queue and (live == 0 or live + len(queue[0].members) <= room):
                     taken.append(queue.popleft())
                     live += len(taken[-1].members)
-                finished: list[Finished] = []
-                active = self._joined(active, taken, finished)
+                active, ended = self._joined(active, taken)
                 taken = []
-                yield finished
+                yield ended
                 if active:
-                    finished = []
                     decode(self.decoder, active, self.how, REFILL_STEPS, finished)
-                    yield finished
                     active = active.folded() if active.live else None
             except OUT_OF_MEMORY as error:
                 release_memory(error)
-                queue.extendleft(reversed(taken))
+                under_way = [starts[active.keys[row]] for row in active.live] if active else []
+                active = None
+                again = [*([start] for start in under_way), *(family.members for family in taken)]
+                if len(again) == 1:  # it was alone
+                    again = [[member] for member in again[0]]
+                    if len(again) == 1:
+                        finished.append((again.pop()[0].key, failed_for_memory()))
+                queue.extendleft(_family(group) for group in reversed(again))
                 room = max(1, room // 2)
-                if active:
-                    yield from self._smaller(active, room)
-                    active = None
-                elif taken and len(taken) == 1:
-                    yield from self._split(queue)
+            yield finished
 
     def _joined(
-        self, active: Rows | None, taken: list[Family], finished: list[Finished]
-    ) -> Rows | None:
-        """The rows under way and new ones, whose first tokens are chosen here."""
+        self, active: Rows | None, taken: list[Family]
+    ) -> tuple[Rows | None, list[Finished]]:
+        """The rows under way and new ones, whose first tokens are chosen here; and who ended.
+
+        Nothing has happened to either when memory runs out.
+        """
         parts = [active] if active else []
+        finished: list[Finished] = []
         for group in _equally_wide(taken):
             rows = self._begun(group)
             finished += rows.choose(self.how)
             if rows.live:
                 parts.append(rows.folded())
-        return join(parts) if len(parts) > 1 else next(iter(parts), None)
+        return (join(parts) if len(parts) > 1 else next(iter(parts), None)), finished
 
     def _begun(self, group: list[Family]) -> Rows:
         """Read families of equal size."""
@@ -176,7 +185,8 @@ class WritingEngine:
         members = [member for family in group for member in family.members]
         hidden = self._tails(group, state)
         scores = self.decoder.logits(hidden.flatten(0, 1), self.how.vocabulary)
-        streams = [member.stream for member in members] if self.how.nucleus else []
+        sampled = members if self.how.nucleus else []
+        streams = [np.random.default_rng(member.seed) for member in sampled]
         return Rows.begin([member.key for member in members], state, scores, streams=streams)
 
     def _common(self, group: list[Family]) -> Continuations:
@@ -223,31 +233,6 @@ class WritingEngine:
         for place in range(longest):
             hidden = self.decoder.step(self.decoder.embed(tails[:, :, place]), state)
         return hidden
-
-    def _smaller(self, active: Rows, room: int) -> Iterator[list[Finished]]:
-        """Finish rows that do not fit together in ever smaller parts."""
-        if len(active.live) == 1 and room == 1:
-            yield [(active.keys[active.live[0]], failed_for_memory())]
-            return
-        for half in active.halves() if len(active.live) > 1 else [active]:
-            part = half.only_live() if half.scores is None else half
-            finished: list[Finished] = []
-            try:
-                decode(self.decoder, part, self.how, self.how.max_new_tokens, finished)
-            except OUT_OF_MEMORY as error:
-                release_memory(error)
-                yield finished
-                yield from self._smaller(part, 1 if len(part.live) == 1 else room)
-                continue
-            yield finished
-
-    def _split(self, queue: deque[Family]) -> Iterator[list[Finished]]:
-        """The first family does not fit: run its members apart, or give up on a lone one."""
-        family = queue.popleft()
-        if len(family.members) == 1:
-            yield [(family.members[0].key, failed_for_memory())]
-            return
-        queue.extendleft(_family([member]) for member in reversed(family.members))
 
 
 def _equally_wide(taken: list[Family]) -> list[list[Family]]:

@@ -1,0 +1,130 @@
+"""The engine on a benchmark model: built, told how long each answer is, and timed by phase."""
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from benchmarks.reference import Zeroed
+from benchmarks.shapes import Case, Model
+from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.decoding import Completion, Decoding, Rows
+from cotsieve.rollouts.devices import DTYPES
+from cotsieve.rollouts.interventions import Intervention
+from cotsieve.rollouts.latent import LatentEngine, Projection
+from cotsieve.rollouts.work import Work
+
+Outcome = dict[tuple[int, int], Completion]
+"""(problem, condition) → what was written."""
+
+
+class Phases:
+    """Seconds spent in named phases; an inner phase is not counted in the outer one."""
+
+    def __init__(self, device: torch.device):
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._device, self._open, self._since = device, [], 0.0
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self._switch()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._open.pop()
+
+    def _switch(self) -> None:
+        now = clock(self._device)
+        if self._open:
+            self.seconds[self._open[-1]] += now - self._since
+        self._since = now
+
+
+class TimedEngine(LatentEngine):
+    """The engine with a clock around its parts; synchronising costs a little, so timed apart."""
+
+    phases: Phases
+
+    def _batch(self, work, chosen):
+        with self.phases.phase("answers"):
+            return super()._batch(work, chosen)
+
+    def _think(self, questions, count, edits):
+        with self.phases.phase("thoughts"):
+            return super()._think(questions, count, edits)
+
+    def _read(self, questions, count, edits):
+        with self.phases.phase("prefill"):
+            return super()._read(questions, count, edits)
+
+    def _drain(self, pool):
+        with self.phases.phase("stragglers"):
+            return super()._drain(pool)
+
+
+def build(model: Model, precision: str, batch_rows: int) -> TimedEngine:
+    """The engine on a model's merged weights."""
+    device = model.embedding.device
+    decoder = Decoder(
+        model.architecture,
+        model.merged(),
+        model.frequencies(),
+        1.0,
+        device=device,
+        dtype=DTYPES[precision],
+    )
+    longest = Decoding(256, model.stop_ids, model.architecture.vocabulary - 1)
+    projection = Projection(model.projection, device)
+    engine = TimedEngine(decoder, projection, model.style, longest, batch_rows=batch_rows)
+    engine.phases = Phases(device)
+    return engine
+
+
+def work_of(cases: Sequence[Case], ablations: Sequence[Zeroed], style: str) -> Work:
+    """The same run as data; `seed` style also hits the prompt's last token, as its hook does."""
+    conditions = [None] + [
+        Intervention("zero", ablation.block, ablation.thoughts, scope="seed")
+        for ablation in ablations
+    ]
+    ids = [f"made_{number}" for number in range(len(cases))]
+    return Work([case.question for case in cases], ids, conditions)
+
+
+def run(engine: LatentEngine, work: Work, cases: Sequence[Case]) -> Outcome:
+    """All rows of a run, with the answer lengths of the cases."""
+    with answer_lengths(cases):
+        return {key: done for finished in engine.run(work) for key, done in finished}
+
+
+@contextlib.contextmanager
+def answer_lengths(cases: Sequence[Case]) -> Iterator[None]:
+    """End every row at its own length: there the stop token's logit is raised above all others."""
+    choose = Rows.choose
+
+    def choose_or_end(rows: Rows, how: Decoding):
+        due = [row for row in rows.live if len(rows.written[row]) >= _length(cases, rows.keys[row])]
+        if due:
+            rows.scores[torch.tensor(due, device=rows.scores.device), min(how.stop_ids)] = 1e6
+        return choose(rows, how)
+
+    Rows.choose = choose_or_end
+    try:
+        yield
+    finally:
+        Rows.choose = choose
+
+
+def _length(cases: Sequence[Case], key: tuple[int, int]) -> int:
+    return cases[key[0]].lengths[key[1]]
+
+
+def clock(device: torch.device) -> float:
+    """Seconds of this process on a CPU, which other processes do not lengthen; wall on a GPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
