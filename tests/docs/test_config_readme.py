@@ -1,6 +1,7 @@
 """Every key of a study is documented, and no default has changed its meaning."""
 
 import json
+import re
 from pathlib import Path
 
 from cotsieve.study.conditions import Condition, TextCondition
