@@ -5,13 +5,16 @@ STUDY ?= config/config.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run plan test lint format export clean
+.PHONY: run plan explain test lint format export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
 
 plan: .venv/ready  ## show what would be run
 	@$(SNAKEMAKE) --dry-run
+
+explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
+	@$(BIN)/python workflow/explain.py $(STUDY)
 
 test: .venv/ready  ## run all tests
 	$(BIN)/python -m pytest

@@ -11,6 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/dataset.smk"
@@ -24,6 +25,10 @@ rule all:
         expand(rules.merge.output, study=STUDY, model=MODELS),
         expand(rules.judge.output, study=STUDY, model=MODELS),
         expand(rules.draw.output, study=STUDY, model=MODELS),
+
+
+onstart:
+    before_the_first_job()
 
 
 onsuccess:

@@ -4,12 +4,20 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 CACHE = Path(os.environ.get("COTSIEVE_CACHE", ".cotsieve"))
 """Where digests of large files are remembered; safe to delete."""
+
+_HERE = socket.gethostname()[:64]
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that says which process writes it, and where."""
+    return path.with_name(f".{path.name}.{_HERE}-{os.getpid()}.tmp")
 
 
 @contextlib.contextmanager
@@ -17,7 +25,7 @@ def appearing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         _flush(temporary)
@@ -53,10 +61,35 @@ def content_digest(path: str | Path) -> str:
 def remember(note: Path, value: object) -> None:
     """Write a small JSON note into the cache; concurrent writers cannot tear it."""
     note.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=note.parent)
-    with os.fdopen(handle, "w") as file:
-        json.dump(value, file)
+    temporary = _temporary(note)
+    temporary.write_text(json.dumps(value), encoding="utf-8")
     os.replace(temporary, note)
+
+
+def clear_left_behind(folder: str | Path) -> list[Path]:
+    """Remove what killed processes of this host left half-written below `folder`.
+
+    Another host's processes cannot be asked whether they live, so their files stay.
+    """
+    ending = re.compile(rf"\.{re.escape(_HERE)}-(\d+)\.tmp$")
+    removed = []
+    for path in sorted(Path(folder).rglob(".*.tmp")):
+        writer = ending.search(path.name)
+        if writer and not is_running(int(writer[1])):
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this number lives on this host."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

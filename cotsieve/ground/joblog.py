@@ -1,29 +1,43 @@
 """Send a job's messages, and the exception that ends it, to the rule's log and the terminal."""
 
 import contextlib
+import errno
 import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.ground.stopping import stop_when_told, stop_with_parent
+
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
 def logging_to(path: str | Path) -> Iterator[logging.Logger]:
     """Log to `path` and to stderr; bad input ends the job with its findings, not a traceback."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("cotsieve")
     logger.setLevel(logging.INFO)
-    handlers = [logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()]
+    handlers = _handlers(Path(path))
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
+    stop_when_told()
+    stop_with_parent()
     try:
         yield logger
     except BadInput as error:
         for finding in error.findings:
             logger.error("%s", finding)
+        sys.exit(1)
+    except (SystemExit, KeyboardInterrupt):
+        logger.warning("stopped by a signal; what was finished is kept for the next run")
+        raise
+    except OSError as error:
+        if error.errno not in STORAGE:
+            logger.exception("the job stopped")
+            raise
+        logger.error("%s. Free space or make the folder writable, and run again.", error)
         sys.exit(1)
     except BaseException:
         logger.exception("the job stopped")
@@ -31,4 +45,16 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
     finally:
         for handler in handlers:
             logger.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):  # a full disk
+                handler.close()
+
+
+def _handlers(path: Path) -> list[logging.Handler]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        print(f"{path}: the log cannot be written ({error.strerror})", file=sys.stderr)
+        return [logging.StreamHandler()]
+    file.handleError = lambda record: None  # a full disk must not bury what the terminal shows
+    return [file, logging.StreamHandler()]

@@ -243,5 +243,5 @@ def _check_definition(name: str, definition: Mapping[str, object]) -> None:
     unknown = sorted(set(columns) - {"question", "solution", "answer", "steps", "id", "reasoning"})
     if unknown or "question" not in columns or not {"solution", "answer"} & set(columns):
         what = f"columns maps {', '.join(map(repr, columns)) or 'nothing'}"
-        mend = "Map question, solution or answer, and if you like steps, id and reasoning."
+        mend = "Map question, at least one of solution and answer; steps, id and reasoning may be."
         raise bad(where, what, mend)

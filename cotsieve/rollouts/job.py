@@ -55,21 +55,31 @@ def run_shard(
         for condition in recipe.conditions
         for sample in range(samples)
     ]
-    rows |= _reused(kept, recipe, [item for item in wanted if _named(*item) not in rows])
-    reused = len(rows) - len(given)
-    log.info("%d problems; %d rows are kept from before", len(problems), reused)
-    missing = _missing(rows, wanted)
-    if missing:
-        for finished in make(missing):
-            rows |= {_key(row): row for row in finished}
-            kept.add(finished)
-        kept.flush()
-    ordered = [rows[_named(*item)] for item in wanted]
-    tables.write(ordered, output, ROLLOUTS, recipe.origin())
-    kept.finish(output)
+    with kept.alone():
+        rows |= _reused(kept, recipe, [item for item in wanted if _named(*item) not in rows])
+        reused = len(rows) - len(given)
+        log.info("%d problems; %d rows are kept from before", len(problems), reused)
+        rows |= _made(make, _missing(rows, wanted), kept)
+        ordered = [rows[_named(*item)] for item in wanted]
+        tables.write(ordered, output, ROLLOUTS, recipe.origin())
+        kept.finish(output)
     failed = sum(row["finish_reason"] == "failed" for row in ordered)
     seconds = time.perf_counter() - started
     log.info("%d rows, %d of them failed, %.1f s", len(ordered), failed, seconds)
+
+
+def _made(
+    make: Callable[[Missing], Iterator[list[Row]]], missing: Missing, kept: KeptRows
+) -> dict[Key, Row]:
+    """Make the rows that are missing; whatever ends the job, those that are finished are kept."""
+    rows: dict[Key, Row] = {}
+    try:
+        for finished in make(missing) if missing else ():
+            rows |= {_key(row): row for row in finished}
+            kept.add(finished)
+    finally:
+        kept.flush()
+    return rows
 
 
 def _key(row: Row) -> Key:

@@ -6,6 +6,8 @@ everything that determines it, so a row made under other settings is never taken
 Whatever is damaged there is named, removed and computed again.
 """
 
+import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -19,6 +21,7 @@ import pyarrow.compute as pc
 
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput
+from cotsieve.ground.files import appearing
 from cotsieve.rollouts.schema import ROLLOUTS
 
 log = logging.getLogger(__name__)
@@ -82,12 +85,33 @@ class KeptRows:
 
     def finish(self, output: str | Path) -> None:
         """Keep the finished table `output`, which replaces the parts of this job."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        kept = self._folder / f"{self._name}.parquet"
-        temporary = kept.with_suffix(f".{os.getpid()}.tmp")
-        shutil.copyfile(output, temporary)  # a copy, so that damage to one spares the other
-        os.replace(temporary, kept)
+        with appearing(self._folder / f"{self._name}.parquet") as temporary:
+            shutil.copyfile(output, temporary)  # a copy, so that damage to one spares the other
         shutil.rmtree(self._parts, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process works on this shard: one that outlived its run.
+
+        Where the file system knows no locks, nothing is waited for.
+        """
+        lock = self._locked()
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _locked(self) -> int:
+        while True:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._parts, os.O_RDONLY)
+            try:
+                _wait_for(lock, self._parts)
+                if os.path.samestat(os.fstat(lock), os.stat(self._parts)):
+                    return lock
+            except FileNotFoundError:
+                pass  # the other process has finished, and removed the folder
+            os.close(lock)
 
     @property
     def _parts(self) -> Path:
@@ -113,6 +137,16 @@ class KeptRows:
         if not (first.isdigit() and last.isdigit()):
             return False
         return int(first) <= self._last and self._first <= int(last)
+
+
+def _wait_for(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("%s: another process works on these rows; waiting until it ends", folder)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        log.info("%s: this file system knows no locks", folder)
 
 
 def _rows_of(path: Path, keys: set[str]) -> list[Row]:

@@ -7,6 +7,8 @@ in common is read once.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from typing import Any, NamedTuple
 
 from cotsieve.answers.boxed import last_box
@@ -24,9 +26,15 @@ from cotsieve.rollouts.reasoning_edits import (
 from cotsieve.rollouts.reasoning_model import ReasoningModel
 from cotsieve.rollouts.reasoning_text import THOUGHTS
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.sampling import stream
+from cotsieve.rollouts.sampling import stream_seed
 from cotsieve.rollouts.schema import BASELINE
-from cotsieve.rollouts.thought_edits import edited, filler, shuffled, truncate_sentences
+from cotsieve.rollouts.thought_edits import (
+    edited,
+    filler,
+    shuffled,
+    truncate_fraction,
+    truncate_sentences,
+)
 from cotsieve.rollouts.writing import ReadingEdit, Start, families
 
 NEAR_TIE = 1e-3
@@ -48,6 +56,8 @@ class Trace:
     """Token ids between the tags."""
     answer: str
     """What was written behind the reasoning; empty where it never ended."""
+    whole: bool = True
+    """Whether the reasoning ended of itself; otherwise it was broken off."""
     error: str | None = None
     """Why there is no rollout."""
 
@@ -72,7 +82,9 @@ class Cell(NamedTuple):
     sample: int
     tokens: tuple[int, ...] = ()
     given: int = 0
-    """Reasoning tokens among them; 0 where the model writes its own."""
+    """Reasoning tokens among them."""
+    answers: bool = False
+    """Whether the reasoning is over, so that all that is written is answer."""
     prefix: str = ""
     """Text of a forced answer, which is graded with what follows it."""
     unseen: tuple[int, int] | None = None
@@ -86,9 +98,10 @@ def stored_trace(model: ReasoningModel, problem: Problem, row: Row, given: bool)
         return Trace(problem, row["sample"], (), "", row["error"])
     answer = row["answer_text"] or ""
     if given:
-        return Trace(problem, row["sample"], model.thought(problem.reasoning), answer)
-    reasoning, _ = model.split(row["token_ids"])
-    return Trace(problem, row["sample"], reasoning, answer)
+        reasoning = model.given(problem.question, problem.reasoning)
+        return Trace(problem, row["sample"], reasoning, answer)
+    reasoning, written = model.split(row["token_ids"])
+    return Trace(problem, row["sample"], reasoning, answer, whole=written is not None)
 
 
 def trace(
@@ -118,8 +131,9 @@ def _traced(model: ReasoningModel, problem: Problem, given: bool) -> Cell:
     if problem.reasoning is None:
         return cell._replace(error="the source gives no reasoning for this problem")
     tokens = model.closed(problem.question, problem.reasoning)
-    first = len(model.question(problem.question))
-    return cell._replace(tokens=tokens, given=len(tokens) - first)
+    return cell._replace(
+        tokens=tokens, given=model.thought_length(problem.question, tokens), answers=True
+    )
 
 
 def ablate(
@@ -157,7 +171,7 @@ def _activations(
     texts = []
     for donor in donors:
         first = len(model.opened(donor.problem.question))
-        tokens = model.cut(donor.problem.question, donor.reasoning)
+        tokens = model.cut(donor.problem.question, donor.reasoning, whole=donor.whole)
         texts.append(
             ReferenceText(donor.problem.problem_id, tokens, first, first + len(donor.reasoning))
         )
@@ -181,41 +195,46 @@ def _cell(
     first = len(model.opened(question))
     span = (first, first + len(item.reasoning))
     cell = cell._replace(
-        tokens=model.cut(question, item.reasoning, forced),
+        tokens=model.cut(question, item.reasoning, forced, item.whole),
         given=len(item.reasoning),
+        answers=True,
         prefix=model.style.forced_answer if forced else "",
     )
     if definition.get("attention") == "blocked":
         return cell._replace(unseen=span)
-    if intervention:
-        edit = reading_edit(intervention, problem.problem_id, span, donors.activations)
-        return cell._replace(edit=edit)
     try:
+        if intervention:
+            edit = reading_edit(intervention, problem.problem_id, span, donors.activations)
+            return cell._replace(edit=edit)
         changed = _changed(model, definition, item, donors)
     except BadInput as error:
         return cell._replace(error=str(error.findings[0]))
     if isinstance(changed, str):
         tokens = model.closed(question, changed, forced)
-        return cell._replace(tokens=tokens, given=len(tokens) - first)
-    return cell._replace(tokens=model.cut(question, changed, forced), given=len(changed))
+        return cell._replace(tokens=tokens, given=model.thought_length(question, tokens, forced))
+    reasoning, whole = changed
+    tokens = model.cut(question, reasoning, forced, whole)
+    return cell._replace(tokens=tokens, given=len(reasoning))
 
 
 def _changed(
     model: ReasoningModel, definition: Mapping[str, Any], item: Trace, donors: Donors
-) -> str | tuple[int, ...]:
-    """The reasoning under a condition: as text, or as the ids of the trace where those are kept."""
+) -> str | tuple[tuple[int, ...], bool]:
+    """The reasoning under a condition: as text, or as ids of a trace and whether they are whole."""
     kind, problem_id = definition.get("reasoning", "keep"), item.problem.problem_id
     seed = definition.get("seed", 0)
     if kind in ("empty", "finished"):
         return THOUGHTS[kind]
     if kind in ("keep", "swap"):
-        if kind == "keep":
-            return item.reasoning
-        donor = donor_of(problem_id, donors.problem_ids, seed)
-        return donors.traces[donor].reasoning
-    if kind == "truncate" and "sentences" not in definition:
-        return item.reasoning[: int(definition["fraction"] * len(item.reasoning))]
+        if kind == "swap":
+            item = donors.traces[donor_of(problem_id, donors.problem_ids, seed)]
+        return item.reasoning, item.whole
+    if kind == "truncate" and "fraction" in definition:
+        kept = floor(Fraction(str(definition["fraction"])) * len(item.reasoning))
+        return item.reasoning[:kept], item.whole and kept == len(item.reasoning)
     thought = model.text(item.reasoning)
+    if kind == "truncate" and "sentences_fraction" in definition:
+        return truncate_fraction(thought, definition["sentences_fraction"])
     if kind == "truncate":
         return truncate_sentences(thought, definition["sentences"])
     if kind == "shuffle":
@@ -258,8 +277,8 @@ def _rows(
 
 def _start(recipe: Recipe, cell: Cell, index: int) -> Start:
     definition = recipe.conditions[cell.condition]
-    draws = stream(recipe.seed, cell.problem.problem_id, cell.sample, definition)
-    return Start((index, 0), cell.tokens, cell.unseen, cell.edit, draws)
+    seed = stream_seed(recipe.seed, cell.problem.problem_id, cell.sample, definition)
+    return Start((index, 0), cell.tokens, cell.unseen, cell.edit, seed)
 
 
 def _is_near(model: ReasoningModel, done: Completion) -> bool:
@@ -273,8 +292,7 @@ def _failure(why: str) -> Completion:
 def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) -> Row:
     failed = done.finish_reason == "failed"
     reasoning, answer = model.split(done.token_ids)
-    read = bool(cell.given) or cell.condition != BASELINE
-    if read:  # all that follows the reasoning is answer
+    if cell.answers:
         answer = done.token_ids if answer is None else answer
     return {
         "problem_id": cell.problem.problem_id,
@@ -286,7 +304,7 @@ def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) ->
         "finish_reason": done.finish_reason,
         "error": done.error,
         "prompt_tokens": len(cell.tokens) - cell.given,
-        "thought_tokens": None if failed else cell.given if read else len(reasoning),
+        "thought_tokens": None if failed else cell.given if cell.answers else len(reasoning),
         "answer_tokens": None if failed else len(answer or ()),
         "margin": None if failed else done.margin,
         "imported_prediction": None,

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cotsieve.ground.faults import bad
 from cotsieve.ground.seeds import seed_from
 from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.interventions import Intervention
@@ -33,13 +34,16 @@ class ReadingReference:
     def __init__(self, decoder: Decoder, texts: Sequence[ReferenceText], sites: set[Site]):
         self.problem_ids = [text.problem_id for text in texts]
         self._activations: dict[Site, list[Tensor]] = {site: [] for site in sites}
+        self._means: dict[Site, Tensor] = {}
         for text in texts:  # one by one, so that they do not depend on any batch
             self._read(decoder, text)
 
     def mean(self, site: Site) -> Tensor:
         """Mean over all reasoning tokens of all reference problems, (H,)."""
-        every = torch.cat(self._activations[site])
-        return every.double().mean(0).to(every.dtype)
+        if site not in self._means:
+            every = torch.cat(self._activations[site])
+            self._means[site] = every.double().mean(0).to(every.dtype)
+        return self._means[site]
 
     def of(self, site: Site, donor: int) -> Tensor:
         """One reference problem's activations, (tokens, H)."""
@@ -58,6 +62,9 @@ class ReadingReference:
 def donor_of(problem_id: str, donors: Sequence[str], seed: int) -> int:
     """The place of another problem, by a draw that depends on the id and the seed only."""
     others = [place for place, donor in enumerate(donors) if donor != problem_id]
+    if not others:
+        what = "no other reference problem has a trace to take from"
+        raise bad("reference problems", what, "Name a source with more of them.")
     return others[seed_from("donor", seed, problem_id) % len(others)]
 
 
@@ -72,20 +79,26 @@ def reading_edit(
 
 
 def _change(what: Intervention, problem_id: str, reference: ReadingReference | None) -> Change:
+    if what.needs_reference and not reference.problem_ids:
+        mend = "Look into the errors of their traces, or name another source."
+        raise bad("reference problems", "none of them has a trace with reasoning", mend)
     match what.operation:
         case "zero":
             return torch.zeros_like
         case "mean":
-            mean = reference.mean(what.source)
-            return lambda activation: mean.expand_as(activation)
+            return lambda activation: reference.mean(what.source).expand_as(activation)
         case "resample":
             donor = donor_of(problem_id, reference.problem_ids, what.seed)
-            values = reference.of(what.source, donor)
-            return lambda activation: values[torch.arange(len(activation)) % len(values)]
+            return lambda activation: _stretched(reference.of(what.source, donor), len(activation))
         case "noise":
             return _noise(what, problem_id)
         case _:
             return lambda activation: activation
+
+
+def _stretched(values: Tensor, count: int) -> Tensor:
+    """As many rows, from the start again where there are too few."""
+    return values[torch.arange(count, device=values.device) % len(values)]
 
 
 def _noise(what: Intervention, problem_id: str) -> Change:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.interventions import from_definition
@@ -43,7 +44,8 @@ def run_ablations(
     *,
     problems: Sequence[Problem],
     traces: pa.Table,
-    donors: Sequence[tuple[Problem, pa.Table]],
+    reference: Sequence[Problem],
+    donors: Sequence[pa.Table],
     model: Mapping[str, Any],
     decoding: Mapping[str, Any],
     recipe: Recipe,
@@ -52,10 +54,11 @@ def run_ablations(
 ) -> None:
     """Write the stored traces of a shard and what the model answers under every condition.
 
-    `donors` are reference problems, each with the table that holds its trace.
+    `donors` are the tables that hold the traces of the reference problems.
     """
     baseline = traces.to_pylist()
-    make = partial(_ablated, problems, baseline, donors, model, decoding, recipe, running)
+    others = _first_traces(reference, donors)
+    make = partial(_ablated, problems, baseline, others, model, decoding, recipe, running)
     run_shard(
         output,
         problems=problems,
@@ -67,10 +70,22 @@ def run_ablations(
     )
 
 
+def _first_traces(
+    problems: Sequence[Problem], tables: Sequence[pa.Table]
+) -> list[tuple[Problem, Row]]:
+    """The problems of which the tables hold a trace, in order, each with its first."""
+    wanted = pa.array([problem.problem_id for problem in problems], pa.string())
+    found: dict[str, Row] = {}
+    for table in tables:
+        first = pc.and_(pc.equal(table["sample"], 0), pc.is_in(table["problem_id"], wanted))
+        found |= {row["problem_id"]: row for row in table.filter(first).to_pylist()}
+    return [(item, found[item.problem_id]) for item in problems if item.problem_id in found]
+
+
 def _ablated(
     problems: Sequence[Problem],
     baseline: Sequence[Row],
-    donors: Sequence[tuple[Problem, pa.Table]],
+    donors: Sequence[tuple[Problem, Row]],
     model: Mapping[str, Any],
     decoding: Mapping[str, Any],
     recipe: Recipe,
@@ -88,13 +103,8 @@ def _ablated(
         for name, definition in recipe.conditions.items()
         if definition and "operation" in definition
     }
-    others = [
-        stored_trace(loaded, problem, row, given)
-        for problem, table in donors
-        for row in table.to_pylist()
-        if row["problem_id"] == problem.problem_id and row["sample"] == 0
-    ]
-    others = [trace for trace in others if not trace.error]
+    others = [stored_trace(loaded, problem, row, given) for problem, row in donors]
+    others = [trace for trace in others if trace.reasoning]
     for pairs, chosen in missing.items():
         for sample in sorted({sample for _, sample in pairs}):
             names = [condition for condition, at in pairs if at == sample]

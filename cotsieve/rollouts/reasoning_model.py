@@ -1,7 +1,9 @@
 """A model that writes its reasoning, ready to run, from the definition a study gives of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +50,7 @@ class ReasoningModel:
         if self.style.prompt == "chat":
             before, after = self._chat()
             ids = [*self._trusted(before), *self._text(problem + self.style.instruction)]
-            after = after.rstrip("\n").removesuffix(self.style.open)
-            return tuple([*ids, *self._trusted(after), *self._trusted(self.style.open)])
+            return (*ids, *self._trusted(after), *self._trusted(self.style.open))
         head = self._text(f"{problem}{self.style.instruction} ", begin=True)
         return (*head, *self._trusted(self.style.open))
 
@@ -66,14 +67,30 @@ class ReasoningModel:
         ids = [*self.question(problem), *self._plain("\n" + thought)]
         return (*ids, *self._ending(forced))
 
-    def thought(self, text: str) -> tuple[int, ...]:
-        """Token ids of a reasoning given as text, without the line end after the opening tag."""
-        return tuple(self._plain(text))
+    def cut(
+        self, problem: str, reasoning: Sequence[int], forced: bool = False, whole: bool = False
+    ) -> tuple[int, ...]:
+        """Token ids of a question with a reasoning as its own tokens, and the closing tag.
 
-    def cut(self, problem: str, reasoning: Sequence[int], forced: bool = False) -> tuple[int, ...]:
-        """Token ids of a question with the first tokens of a reasoning, and the closing tag."""
-        stop = [] if self.text(reasoning).endswith("\n") else self._trusted("\n")
+        One that is not `whole` is broken off, and gets a line end if it has none.
+        """
+        done = whole or self.text(reasoning).endswith("\n")
+        stop = [] if done else self._trusted("\n")
         return (*self.opened(problem), *reasoning, *stop, *self._ending(forced))
+
+    def given(self, problem: str, thought: str) -> tuple[int, ...]:
+        """The reasoning tokens of `closed`, in which the line end after the tag is its own token.
+
+        Where a thought begins with a line end a tokenizer may join the two; it is then read apart.
+        """
+        opened, closed = self.opened(problem), self.closed(problem, thought)
+        if closed[: len(opened)] != opened:
+            return tuple(self._plain(thought))
+        return closed[len(opened) : len(closed) - len(self._ending(False))]
+
+    def thought_length(self, problem: str, closed: Sequence[int], forced: bool = False) -> int:
+        """Reasoning tokens of what `closed` gave, without the line end after the opening tag."""
+        return max(0, len(closed) - len(self.opened(problem)) - len(self._ending(forced)))
 
     def split(self, written: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
         """Reasoning and answer of what was written after `opened`; no answer where it never came.
@@ -109,7 +126,10 @@ class ReasoningModel:
             [{"role": "user", "content": _PROBLEM}], tokenize=False, add_generation_prompt=True
         )
         before, _, after = rendered.partition(_PROBLEM)
-        return before, after
+        bare = after.rstrip("\n")  # templates of models that reason may open the thought
+        return before, bare.removesuffix(self.style.open) if bare.endswith(
+            self.style.open
+        ) else after
 
     def _trusted(self, text: str) -> list[int]:
         """Ids of text that comes from the study or the model, control tokens included."""
@@ -133,9 +153,9 @@ class ReasoningModel:
 
     def _pieces(self, text: str) -> list[str]:
         """The text in pieces of which none holds a tag."""
-        for tag in (self.style.open, self.style.close):
-            text = text.replace(tag, tag[:1] + "\0" + tag[1:])
-        return text.split("\0")
+        tags = "|".join(re.escape(tag) for tag in (self.style.open, self.style.close))
+        inside = [found.start() + 1 for found in re.finditer(tags, text)]
+        return [text[start:end] for start, end in pairwise([0, *inside, len(text)])]
 
 
 def load_reasoning_model(

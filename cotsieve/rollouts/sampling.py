@@ -5,11 +5,10 @@ number falls in the distribution, laid out in the order of the vocabulary, so th
 change it only when the number lies at an edge; how close it came is recorded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,8 +67,8 @@ class Nucleus:
         return kept, (total - self.top_p).abs().min(-1).values
 
 
-def stream(
-    seed: int, problem_id: str, sample: int, condition: dict[str, Any] | None = None
-) -> np.random.Generator:
-    """The uniform numbers of one row; `condition` is the definition of one that is no baseline."""
-    return np.random.default_rng(seed_from("sample", seed, problem_id, sample, condition))
+def stream_seed(
+    seed: int, problem_id: str, sample: int, condition: Mapping[str, Any] | None = None
+) -> int:
+    """The seed of one row's uniform numbers; `condition` defines one that is no baseline."""
+    return seed_from("sample", seed, problem_id, sample, condition)

@@ -151,9 +151,9 @@ class WritingEngine:
                     decode(self.decoder, active, self.how, REFILL_STEPS, finished)
                     active = active.folded() if active.live else None
             except OUT_OF_MEMORY as error:
-                release_memory(error)
                 under_way = [starts[active.keys[row]] for row in active.live] if active else []
                 active = None
+                release_memory(error)
                 again = [*([start] for start in under_way), *(family.members for family in taken)]
                 if len(again) == 1:  # it was alone
                     again = [[member] for member in again[0]]

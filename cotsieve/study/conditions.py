@@ -99,9 +99,11 @@ class TextCondition(Part):
         "filler",
     ] = "keep"
     """empty and finished are the published prompts without reasoning; swap gives the reasoning of
-    another problem; truncate keeps a fraction of the tokens or the first sentences."""
+    another problem; truncate keeps a fraction of the tokens, the first sentences, or a fraction of
+    the sentences."""
     fraction: Annotated[float, Field(ge=0, le=1)] | None = None
     sentences: Annotated[int, Field(ge=0)] | None = None
+    sentences_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
     answer: Literal["free", "forced"] = "free"
     """forced: the words that open the final answer are given, so it comes without more thinking."""
     attention: Literal["open", "blocked"] = "open"
@@ -111,9 +113,12 @@ class TextCondition(Part):
 
     @model_validator(mode="after")
     def _cut_says_where(self) -> "TextCondition":
-        given = [self.fraction, self.sentences].count(None) == 1
-        if (self.reasoning == "truncate") != given:
-            raise ValueError("reasoning truncate needs one of fraction and sentences; no other has")
+        ways = ("fraction", "sentences", "sentences_fraction")
+        given = sum(getattr(self, way) is not None for way in ways)
+        if given != (self.reasoning == "truncate"):
+            raise ValueError(
+                f"reasoning truncate needs one of {', '.join(ways)}; no other reasoning has any"
+            )
         if self.attention == "blocked" and self.reasoning != "keep":
             raise ValueError("attention blocked hides the reasoning as it is: leave reasoning out")
         return self

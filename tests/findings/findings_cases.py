@@ -29,6 +29,7 @@ def rollout_row(problem_id: str, condition: str, text: str | None, sample: int =
         "sample": sample,
         "token_ids": None if text is None else list(text.encode()),
         "text": text,
+        "answer_text": text,
         "finish_reason": "failed" if text is None else "stop",
         "error": "too long" if text is None else None,
         "prompt_tokens": 4,

@@ -27,6 +27,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small study that has run once, with its checkout; copy it to change it."""
+    from place import finished_place
+
+    return finished_place(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
 def golden(shared: Path) -> Path:
     """The folder of golden outputs of a tiny random LLaMA-shaped CODI checkpoint."""
     return shared / "golden" / "codi_llama_tiny"

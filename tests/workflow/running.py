@@ -20,6 +20,9 @@ _STATISTICS = re.compile(r"^Job stats:\njob +count\n-[- ]*\n(.*?)^total +\d+", r
 _COUNT = re.compile(r"^(\w+) +(\d+)\s*$", re.M)
 _OUTPUT = re.compile(r"^ {4}output: (.*)$", re.M)
 
+DRY_RUN = ("--quiet", "host", "--dry-run")
+"""Options of a dry run that shows every job, which the profile does not."""
+
 REMOVED = object()
 """A change that takes the key out of a study."""
 
@@ -79,16 +82,26 @@ def write_study(folder: Path, study: Mapping[str, Any], problems: int = 0, seed:
 
 
 def snakemake(
-    folder: Path, *arguments: str, study: str | None = "study.yaml", cores: int = 1
+    folder: Path,
+    *arguments: str,
+    study: str | None = "study.yaml",
+    cores: int = 1,
+    root: Path = ROOT,
+    libraries: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in `folder`; `profiles/default` beside the Snakefile is read by itself."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    """Run the workflow in `folder`; `profiles/default` beside the Snakefile is read by itself.
+
+    `root` is the checkout to run; libraries in the folder `libraries` hide the installed ones.
+    """
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
     command += ["--directory", str(folder), "--cores", str(cores)]
     command += ["--configfile", study] if study else []
+    own = {"COTSIEVE_CACHE": str(folder / ".cotsieve"), "OMP_NUM_THREADS": "1"}
+    own |= {"PYTHONPATH": libraries} if libraries else {}
     return subprocess.run(
         [*command, "--nocolor", *arguments],
         cwd=folder,
-        env=os.environ | {"COTSIEVE_CACHE": str(folder / ".cotsieve"), "OMP_NUM_THREADS": "1"},
+        env=os.environ | own,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -105,7 +118,11 @@ def run(folder: Path, *targets: str, cores: int = 1) -> str:
 
 def planned_jobs(folder: Path, *arguments: str, study: str | None = "study.yaml") -> Planned:
     """What the workflow would do in `folder`, from a dry run, which must succeed."""
-    done = snakemake(folder, "--dry-run", *arguments, study=study)
+    return plan_told(snakemake(folder, *DRY_RUN, *arguments, study=study))
+
+
+def plan_told(done: subprocess.CompletedProcess[str]) -> Planned:
+    """The plan that a dry run, which must have succeeded, has printed."""
     assert done.returncode == 0, done.stdout[-6000:]
     statistics = _STATISTICS.search(done.stdout)
     jobs = {

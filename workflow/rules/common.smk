@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.files import content_digest
+from cotsieve.ground.files import clear_left_behind, content_digest
 from cotsieve.study.check import check_study
 from cotsieve.study.identity import (
     GENERATION_LIBRARIES,
@@ -21,8 +21,10 @@ from cotsieve.study.identity import (
     hub_places,
     library_versions,
     model_identity,
+    model_places,
 )
 from cotsieve.study.integrity import Integrity
+from cotsieve.study.lock import lock_study, unlock_study
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
 from cotsieve.study.repeated_keys import refuse_repeated_keys
@@ -179,6 +181,15 @@ def reference_files(wildcards):
         return []
     name = plan.reference_source(wildcards.sweep)
     return [ancient(str(plan.source_file(name)))]
+
+
+def before_the_first_job():
+    """What a real run does before it starts to work, and a dry run does not."""
+    try:
+        atexit.register(unlock_study, lock_study(f"results/{STUDY}"))
+        clear_left_behind(f"results/{STUDY}")
+    except BadInput as error:
+        raise WorkflowError(f"the study cannot run now:\n{error}") from None
 
 
 def print_summaries():

@@ -31,6 +31,10 @@ rule generate:
         "results/{study}/benchmarks/generate/{model}/{sweep}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(LATENT),
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
     conda:
         "../../envs/cotsieve.yaml"
     params:
@@ -62,6 +66,10 @@ rule trace:
         "results/{study}/benchmarks/trace/{model}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(REASONING),
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
     conda:
         "../../envs/cotsieve.yaml"
     params:
@@ -92,6 +100,10 @@ rule ablate:
         "results/{study}/benchmarks/ablate/{model}/{sweep}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(REASONING),
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
     conda:
         "../../envs/cotsieve.yaml"
     params:

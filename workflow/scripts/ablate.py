@@ -9,12 +9,12 @@ from cotsieve.study.making import Making
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         job = Making.of(snakemake)
-        tables = {path: read(path, ROLLOUTS) for path in snakemake.input.donors}
         run_ablations(
             snakemake.output[0],
             problems=job.problems,
             traces=read(snakemake.input.traces, ROLLOUTS),
-            donors=[(problem, table) for problem in job.reference for table in tables.values()],
+            reference=job.reference,
+            donors=[read(path, ROLLOUTS) for path in snakemake.input.donors],
             recipe=job.recipe(
                 snakemake.params.conditions["conditions"],
                 snakemake.params.reference["reference problems"],

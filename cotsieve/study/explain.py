@@ -1,0 +1,164 @@
+"""What changed since a result was made, said in words: params of then and now are compared.
+
+Params are dicts with their name inside, as the rules of this workflow give them; Snakemake keeps
+those a result was made with as a list of their `repr`.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+DIGEST = re.compile(r"[0-9a-f]{12,64}")
+LONGEST = 60
+"""Values with more characters are not shown."""
+SHOWN = 3
+"""So many jobs or files are named one by one."""
+
+
+class Explained(NamedTuple):
+    """A planned job, and why it is planned."""
+
+    rule: str
+    job: str
+    """Its wildcards, as model/sweep/source/shard."""
+    reasons: tuple[str, ...]
+
+
+def named_values(params: Iterable[str]) -> dict[str, Any]:
+    """Name → value of params given as `repr`; what is no dict of one name is left out."""
+    values: dict[str, Any] = {}
+    for param in params:
+        try:
+            value = ast.literal_eval(param)
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(value, dict):
+            values |= value
+    return values
+
+
+def changes(old: Iterable[str], new: Iterable[str]) -> list[str]:
+    """One sentence per change from the params of a result to those planned now."""
+    before, now = named_values(old), named_values(new)
+    for values in (before, now):
+        values |= values.pop("origin", {})  # what the tables say of their origin
+    edited = {
+        file
+        for part in ("code", "engine")
+        for file in _unequal(before.pop(part, {}), now.pop(part, {}))
+    }
+    sentences = [f"code: {_some(sorted(edited))} edited"] if edited else []
+    for name in _unequal(before, now):
+        tell = _TOLD.get(name, _told)
+        sentences += tell(name, before.get(name), now.get(name))
+    return list(dict.fromkeys(sentences))
+
+
+def grouped(jobs: Iterable[Explained]) -> list[str]:
+    """A line per rule and reasons, in the order given, with the jobs they hold for."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    total: dict[str, int] = {}
+    for job in jobs:
+        groups.setdefault((job.rule, job.reasons), []).append(job.job)
+        total[job.rule] = total.get(job.rule, 0) + 1
+    lines = []
+    for (rule, reasons), names in groups.items():
+        count = f" ×{len(names)}" if total[rule] > 1 else ""
+        which = f" ({_some(names)})" if total[rule] > len(names) else ""
+        lines.append(f"{rule}{count}{which}: {'; '.join(reasons)}")
+    return lines
+
+
+def _unequal(old: Any, new: Any) -> list[str]:
+    """Names whose values differ, in the order of now; what is gone comes last."""
+    names = dict.fromkeys([*new, *old])
+    return [name for name in names if repr(old.get(name)) != repr(new.get(name))]
+
+
+def _told(path: str, old: Any, new: Any) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if list(old) != list(new) and set(old) == set(new):
+            yield f"{path}: the order changed"
+        for name in _unequal(old, new):
+            yield from _told(f"{path}.{name}", old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _told_list(path, old, new)
+    elif _is_digest(old) and _is_digest(new):
+        yield f"{path}: content changed"
+    elif isinstance(new, Mapping | list) and old is None:
+        yield f"{path}: added"
+    elif new is None and isinstance(old, Mapping | list):
+        yield f"{path}: removed"
+    else:
+        yield f"{path}: {_shown(old)} → {_shown(new)}"
+
+
+def _told_list(path: str, old: list, new: list) -> Iterator[str]:
+    added = [item for item in new if item not in old]
+    gone = [item for item in old if item not in new]
+    if not added and not gone:
+        yield f"{path}: the order changed"
+    elif any(map(_is_digest, [*added, *gone])):
+        yield f"{path}: content changed"
+    else:
+        if added:
+            yield f"{path}: {_some(added)} added"
+        if gone:
+            yield f"{path}: {_some(gone)} removed"
+
+
+def _told_problems(path: str, old: Any, new: Any) -> Iterator[str]:
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        yield "problems: sources, exclusions or the limit changed" if old else "problems: added"
+    elif old["rows"] != new["rows"]:
+        yield f"problems: {old['rows']} rows → {new['rows']} rows"
+    else:
+        yield f"problems: the content of the {new['rows']} rows changed"
+
+
+def _told_libraries(path: str, old: Any, new: Any) -> Iterator[str]:
+    old, new = old or {}, new or {}
+    for name in _unequal(old, new):
+        yield f"library {name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
+
+
+def _told_answers(path: str, old: Any, new: Any) -> Iterator[str]:
+    yield "reference answers: content changed"
+
+
+def _told_shards(path: str, old: Any, new: Any) -> Iterator[str]:
+    before, now = set(old or []), set(new or [])
+    for what, files in (("added", now - before), ("removed", before - now)):
+        if files:
+            yield f"shards: {len(files)} {what}"
+
+
+def _told_damage(path: str, old: Any, new: Any) -> Iterator[str]:
+    yield "the file was found damaged"
+
+
+_TOLD = {
+    "problems": _told_problems,
+    "libraries": _told_libraries,
+    "answers": _told_answers,
+    "shards": _told_shards,
+    "damaged": _told_damage,
+}
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and DIGEST.fullmatch(value) is not None
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not set"
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST else "another value"
+
+
+def _some(names: Iterable[Any]) -> str:
+    names = [str(name) for name in names]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,151 @@
+"""Tiny random models that could write reasoning, their stock twins, and short ways to run them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from make_codi import MERGES
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.reasoning_model import ReasoningModel, load_reasoning_model
+from cotsieve.rollouts.recipe import Recipe
+
+BEGIN, END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+USER, ASSISTANT = "<｜User｜>", "<｜Assistant｜>"
+STYLE = {
+    "prompt": "raw",
+    "instruction": " Please reason step by step, and put your final answer within \\boxed{}.",
+    "open": "<think>",
+    "close": "</think>",
+    "forced_answer": "\n\nThe final answer is \\boxed{",
+}
+GREEDY = {"max_new_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 0}
+SAMPLED = GREEDY | {"temperature": 0.6, "top_p": 0.95}
+CHAT = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
+    "{% else %}<｜Assistant｜>{{ message['content'] }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+)
+"""Like that of the R1 distills, which opens the thought."""
+
+_CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
+
+
+def make_reasoner(folder: Path, family: str = "qwen2", positions: int = 512, seed: int = 3) -> Path:
+    """Write a random model with its tokenizer, in the form of the R1 distills."""
+    vocabulary = _save_tokenizer(folder)
+    config = _CLASSES[family][0](
+        vocab_size=vocabulary,
+        num_hidden_layers=3,
+        hidden_size=32,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=positions,
+        tie_word_embeddings=False,
+        initializer_range=0.3,
+        bos_token_id=vocabulary - 6,
+        eos_token_id=vocabulary - 5,
+        pad_token_id=None,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _CLASSES[family][1](config)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _save_tokenizer(folder: Path) -> int:
+    words = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *(m.replace(" ", "") for m in MERGES)]
+    pairs = [tuple(merge.split()) for merge in MERGES]
+    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, pairs))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    control = [AddedToken(word, special=True) for word in (BEGIN, END, USER, ASSISTANT)]
+    tokenizer.add_special_tokens(control)
+    tags = [AddedToken(word, special=False, normalized=False) for word in ("<think>", "</think>")]
+    tokenizer.add_tokens(tags)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END)
+    fast.chat_template = CHAT
+    fast.save_pretrained(folder)
+    return len(fast)
+
+
+def load(folder: Path, batch_rows: int = 64, decoding: Mapping = GREEDY, **style) -> ReasoningModel:
+    """The engine on the model in `folder`; `style` are changes to the published style."""
+    definition = {"precision": "float32", "style": STYLE | style}
+    files = {"model": str(folder)}
+    return load_reasoning_model(definition, files, decoding, device="cpu", batch_rows=batch_rows)
+
+
+def stock(folder: Path) -> PreTrainedModel:
+    """The same model as the library runs it."""
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+
+
+def recipe(decoding: Mapping = GREEDY, **conditions: dict[str, Any]) -> Recipe:
+    return Recipe({"baseline": None, **conditions}, {"decoding": dict(decoding)}, "reference")
+
+
+def problem(number: int, question: str, reasoning: str | None = None, **more) -> Problem:
+    about = {"solution": None, "answer": "5", "steps": 0, "stratum": "unknown"} | more
+    return Problem(f"made_{number}", "made", number, question, reasoning=reasoning, **about)
+
+
+def by_key(batches) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """(problem, condition, sample) → row; every row must come once."""
+    rows = [row for batch in batches for row in batch]
+    found = {(row["problem_id"], row["condition"], row["sample"]): row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def without_margins(rows: Mapping) -> dict:
+    return {key: row | {"margin": None} for key, row in rows.items()}
+
+
+@torch.inference_mode()
+def written_on(model: PreTrainedModel, tokens: Sequence[int], steps: int, mask=None, hook=None):
+    """Greedy tokens after `tokens` without any cache, and the smallest gap on the way.
+
+    `mask(length)` says which of the earlier places each one sees, (length, length) bool.
+    `hook(model)` is a context manager that is entered for every pass.
+    """
+    tokens, gap, written = list(tokens), float("inf"), []
+    for _ in range(steps):
+        ids = torch.tensor([tokens])
+        options = {}
+        if mask:
+            seen = mask(len(tokens))
+            hidden = torch.zeros(seen.shape).masked_fill_(~seen, torch.finfo(torch.float32).min)
+            options["attention_mask"] = hidden[None, None]
+            options["position_ids"] = torch.arange(len(tokens))[None]
+        if hook:
+            with hook(model):
+                scores = model(ids, use_cache=False, **options).logits[0, -1]
+        else:
+            scores = model(ids, use_cache=False, **options).logits[0, -1]
+        best, places = scores.topk(2)
+        gap = min(gap, float(best[0] - best[1]))
+        if int(places[0]) == model.config.eos_token_id:
+            break
+        written.append(int(places[0]))
+        tokens.append(written[-1])
+    return written, gap

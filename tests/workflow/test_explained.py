@@ -1,0 +1,57 @@
+"""`make explain`: what a dry run cannot say, and without a trace."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from place import Place
+from running import files_under
+
+
+def explained(place: Place) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        cwd=place.work,
+        env=os.environ | {"COTSIEVE_CACHE": str(place.work / ".cotsieve")},
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    assert explained(place) == ["Nothing to be done."]
+
+    place.change_study({"models": {"other": {"lora": {"alpha": 4.0}}}})
+    place.edit("checkout/cotsieve/findings/card.py", lambda text: text + "\nANOTHER_CONSTANT = 1\n")
+    (place.results / "dataset/tiny/dataset.json").unlink()
+    before = files_under(place.results)
+    assert explained(place) == [
+        "generate ×3: model.lora.alpha: 2.0 → 4.0",
+        "grade ×3: input is made again by generate",
+        "merge: model.lora.alpha: 2.0 → 4.0; input is made again by generate, grade",
+        "judge: input is made again by merge",
+        "draw ×1 (other): code: cotsieve/findings/card.py edited; "
+        "input is made again by judge, merge",
+        "draw ×1 (tiny): output missing: results/toy/dataset/tiny/dataset.json; "
+        "code: cotsieve/findings/card.py edited",
+    ]
+    assert files_under(place.results) == before
+
+
+def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    place.change_study({"decoding": {"max_new_tokens": "many"}})
+    done = subprocess.run(
+        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        cwd=place.work,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert "decoding.max_new_tokens" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,381 @@
+"""What reruns after which change: a finished study is changed, and planned with a dry run."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from place import SOURCE, Place, touch
+from running import REMOVED
+
+from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.original import export_checkpoint
+from cotsieve.ground.tables import read
+
+Change = Callable[[Place], Any]
+
+# Per shard there are three generation jobs: tiny in main and in controls, other in main.
+FINDINGS = {"merge": 2, "judge": 2, "draw": 2}
+OF_ONE_MODEL = {"merge": 1, "judge": 1, "draw": 1}
+EVERY_GENERATION = {"generate": 9, "grade": 9} | FINDINGS
+EVERY_GRADE = {"grade": 9} | FINDINGS
+ONE_SHARD = {"problems": 1, "generate": 3, "grade": 3} | FINDINGS
+NOTHING: dict[str, int] = {}
+
+ZERO = {"operation": "zero", "layer": "middle"}
+HUB = {"repository": "someone/something", "revision": "0123456789" * 4}
+
+
+class Row(NamedTuple):
+    """A change and what it makes the workflow do."""
+
+    change: Change
+    jobs: dict[str, int]
+    shards: set[str] | None = None
+    """Names of the shards that are generated again, where it matters."""
+    before: Change | None = None
+    """A change that is made and accepted first, since the study as it is lacks something."""
+    target: str | None = None
+
+
+def study(**changes: Any) -> Change:
+    return lambda place: place.change_study(changes)
+
+
+def code(file: str, change: Callable[[str], str]) -> Change:
+    return lambda place: place.edit(f"checkout/{file}", change)
+
+
+def rows(change: Callable[[list[dict]], Any]) -> Change:
+    return lambda place: place.edit_rows(change)
+
+
+def deleted(file: str) -> Change:
+    return lambda place: (place.results / file).unlink()
+
+
+def corrupted(file: str, at: float = 0.02) -> Change:
+    return lambda place: place.flip_bits(f"results/toy/{file}", at)
+
+
+def cut(file: str) -> Change:
+    def change(place: Place) -> None:
+        path = place.results / file
+        path.write_bytes(path.read_bytes()[:-40])
+
+    return change
+
+
+def together(*changes: Change) -> Change:
+    def change(place: Place) -> None:
+        for one in changes:
+            one(place)
+
+    return change
+
+
+def touched(folder: str) -> Change:
+    return lambda place: touch(file for file in (place.folder / folder).rglob("*"))
+
+
+def commented(text: str) -> str:
+    return text + "\n# A remark.\n"
+
+
+def another_docstring(text: str) -> str:
+    return text.replace('"""', '"""Once more: ', 1)
+
+
+def another_constant(text: str) -> str:
+    return text + "\nANOTHER_CONSTANT = 1\n"
+
+
+def with_option(section: str) -> Callable[[str], str]:
+    return lambda text: text.replace(
+        f"class {section}(Part):", f"class {section}(Part):\n    new_option: bool = False\n"
+    )
+
+
+def another_transformers(place: Place) -> None:
+    about = place.folder / "libraries" / "transformers-99.0.dist-info"
+    about.mkdir(parents=True)
+    place.libraries = str(about.parent)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 99.0\n")
+
+
+def moved_checkout(place: Place) -> None:
+    moved = place.folder / "elsewhere" / "copy"
+    moved.parent.mkdir()
+    shutil.move(place.checkout, moved)
+    place.checkout = moved
+
+
+def moved_everything(place: Place) -> None:
+    moved = place.folder / "elsewhere"
+    moved.mkdir()
+    shutil.move(place.work, moved / "work")
+    place.work = moved / "work"
+
+
+def moved_model(place: Place) -> None:
+    (place.work / "models" / "tiny").rename(place.work / "weights")
+    place.change_study({"models": {"tiny": {"checkpoint": "weights/ckpt", "base": "weights/base"}}})
+
+
+def renamed_source(place: Place) -> None:
+    (place.work / SOURCE).rename(place.work / "renamed.jsonl")
+    place.change_study({"sources": {"toy": {"path": "renamed.jsonl"}}})
+
+
+def another_word(row: int) -> Change:
+    def change(found: list[dict]) -> None:
+        found[row]["question"] = "Now then. " + found[row]["question"]
+
+    return rows(change)
+
+
+def another_answer(found: list[dict]) -> None:
+    found[5]["answer"] += "0"
+
+
+def another_solution(found: list[dict]) -> None:
+    found[5]["answer"] = "So it goes.\n" + found[5]["answer"]
+
+
+def appended(count: int) -> Change:
+    def change(found: list[dict]) -> None:
+        found += [row | {"question": f"Again: {row['question']}"} for row in found[:count]]
+
+    return rows(change)
+
+
+def excluded_row(place: Place) -> None:
+    def change(found: list[dict]) -> None:
+        with (place.work / "excluded.txt").open("a") as file:
+            file.write(found[5]["question"].strip() + "\n")
+
+    place.edit_rows(change)
+
+
+def second_source(place: Place) -> None:
+    shutil.copy(place.work / SOURCE, place.work / "second.jsonl")
+    place.change_study({"sources": {"second": {"path": "second.jsonl"}}})
+
+
+def hub_source(place: Place) -> None:
+    hub = {"repo": HUB["repository"], "split": "test", "revision": HUB["revision"], "rows": 6}
+    place.change_study({"sources": {"hub": {"hub": hub}}})
+
+
+def third_model(place: Place) -> None:
+    shutil.copytree(place.work / "models" / "other", place.work / "models" / "third")
+    model = {"checkpoint": "models/third/ckpt", "base": "models/third/base"}
+    place.change_study({"models": {"third": model | {"lora": {"rank": 4, "alpha": 2.0}}}})
+
+
+def imported_model(place: Place) -> None:
+    table = read(place.results / "necessity" / "other.parquet", NECESSITY)
+    export_checkpoint(table.to_pylist(), place.work / "tested.json", "1970-01-01T00:00:00")
+    model = {"family": "imported", "results": "tested.json", "ablation": "zero-middle"}
+    place.change_study({"models": {"published": model}})
+
+
+def conditions(sweep: str, **found: Any) -> Change:
+    return study(sweeps={sweep: {"conditions": found}})
+
+
+WEIGHTS = "models/tiny/ckpt/pytorch_model.bin"
+SHARD = "rollouts/tiny/main/toy/0001.parquet"
+
+TABLE = {
+    "nothing": Row(lambda place: None, NOTHING),
+    # -- code ------------------------------------------------------------------------------------
+    "a comment in a reached module": Row(code("cotsieve/ground/tables.py", commented), NOTHING),
+    "a docstring in a reached module": Row(
+        code("cotsieve/rollouts/generate.py", another_docstring), NOTHING
+    ),
+    "all code files touched": Row(touched("checkout"), NOTHING),
+    "the checkout moved": Row(moved_checkout, NOTHING),
+    "an option that no job reads": Row(
+        code("cotsieve/study/settings.py", with_option("Engine")), NOTHING
+    ),
+    "an option of decoding": Row(
+        code("cotsieve/study/model_settings.py", with_option("Decoding")), NOTHING
+    ),
+    "the code that numbers are found with": Row(
+        code("cotsieve/answers/numbers.py", another_constant), EVERY_GRADE
+    ),
+    "the code that sources are read with": Row(
+        code("cotsieve/problems/sources.py", another_constant), {"problems": 1} | FINDINGS
+    ),
+    "the code of the engine": Row(
+        code("cotsieve/rollouts/latent.py", another_constant), EVERY_GENERATION
+    ),
+    "the code of the card": Row(code("cotsieve/findings/card.py", another_constant), {"draw": 2}),
+    "a rule's script": Row(
+        code("workflow/scripts/judge.py", another_constant), {"judge": 2, "draw": 2}
+    ),
+    "the list of environments": Row(code("envs/cotsieve.yaml", commented), NOTHING),
+    "another transformers": Row(another_transformers, EVERY_GENERATION),
+    # -- grading and drawing ---------------------------------------------------------------------
+    "the tolerance": Row(study(grading={"tolerance": 0.5}), EVERY_GRADE),
+    "the tolerance, one model asked for": Row(
+        study(grading={"tolerance": 0.5}),
+        {"grade": 3} | OF_ONE_MODEL,
+        target="results/toy/summary/other.txt",
+    ),
+    "the targets": Row(study(draw={"targets": {"2-step": 1}}), {"draw": 2}),
+    "the list of known problems": Row(
+        lambda place: place.edit("work/existing.json", lambda text: text.replace("4", "5")),
+        {"draw": 2},
+    ),
+    # -- conditions ------------------------------------------------------------------------------
+    "a condition redefined under its name": Row(
+        conditions("main", **{"zero-middle": {"layer": "late"}}),
+        {"generate": 6, "grade": 6} | FINDINGS,
+    ),
+    "a condition added": Row(
+        conditions("controls", zero=ZERO), {"generate": 3, "grade": 3} | OF_ONE_MODEL
+    ),
+    "a condition renamed": Row(
+        conditions("controls", **{"mean-middle": REMOVED}, mean=ZERO | {"operation": "mean"}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "a sweep added": Row(
+        study(sweeps={"more": {"conditions": {"zero": ZERO}, "models": ["other"]}}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "a sweep removed": Row(study(sweeps={"controls": REMOVED}), OF_ONE_MODEL),
+    "the number of reference problems": Row(
+        study(sweeps={"controls": {"reference": {"problems": 5}}}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    # -- problems --------------------------------------------------------------------------------
+    "the source touched": Row(lambda place: touch([place.work / SOURCE]), NOTHING),
+    "the source renamed": Row(renamed_source, NOTHING),
+    "rows appended, half a shard": Row(appended(2), ONE_SHARD, {"toy/0003"}),
+    "rows appended, a shard and a half": Row(
+        appended(6),
+        {"problems": 1, "generate": 6, "grade": 6} | FINDINGS,
+        {"toy/0003", "toy/0004"},
+    ),
+    "a question": Row(another_word(9), ONE_SHARD, {"toy/0002"}),
+    "a question that means are taken from": Row(
+        another_word(1),
+        {"problems": 1, "generate": 5, "grade": 5} | FINDINGS,
+        {"toy/0000", "toy/0001", "toy/0002"},
+    ),
+    "a reference answer": Row(rows(another_answer), {"problems": 1, "grade": 3} | FINDINGS, set()),
+    "a reference solution": Row(rows(another_solution), {"problems": 1} | FINDINGS),
+    "an exclusion that matches": Row(excluded_row, ONE_SHARD, {"toy/0001"}),
+    "a limit raised within a shard": Row(
+        study(select={"limit": 10}), ONE_SHARD, {"toy/0002"}, before=study(select={"limit": 9})
+    ),
+    "a limit raised beyond a shard": Row(
+        study(select={"limit": 9}),
+        {"problems": 1, "generate": 6, "grade": 6} | FINDINGS,
+        {"toy/0001", "toy/0002"},
+        before=study(select={"limit": 6}),
+    ),
+    "a limit at the end of a shard": Row(study(select={"limit": 8}), {"problems": 1} | FINDINGS),
+    "a limit within a shard": Row(study(select={"limit": 7}), ONE_SHARD, {"toy/0001"}),
+    "the shard size": Row(
+        study(engine={"shard_size": 6}),
+        {"generate": 6, "grade": 6} | FINDINGS,
+        {"toy/0000", "toy/0001"},
+    ),
+    "a source added": Row(
+        second_source,
+        {"problems": 1, "generate": 9, "grade": 9} | FINDINGS,
+        {"second/0000", "second/0001", "second/0002"},
+    ),
+    "a source of a hub added": Row(
+        hub_source,
+        {"fetch_source": 1, "problems": 1, "generate": 6, "grade": 6} | FINDINGS,
+        {"hub/0000", "hub/0001"},
+    ),
+    # -- models ----------------------------------------------------------------------------------
+    "a model added": Row(third_model, {"generate": 3, "grade": 3} | OF_ONE_MODEL),
+    "an imported model added": Row(
+        imported_model, {"import_rollouts": 3, "grade": 3} | OF_ONE_MODEL
+    ),
+    "weights replaced in place": Row(
+        lambda place: place.flip_bits(WEIGHTS, 0.9),
+        {"generate": 6, "grade": 6} | OF_ONE_MODEL,
+    ),
+    "a model's folder touched": Row(touched("work/models/tiny"), NOTHING),
+    "a model's folder moved": Row(moved_model, NOTHING),
+    "a model now from a hub": Row(
+        study(models={"other": {"checkpoint": HUB["repository"], "revision": HUB["revision"]}}),
+        {"fetch_model": 1, "generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "lora alpha": Row(
+        study(models={"other": {"lora": {"alpha": 4.0}}}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "precision": Row(
+        study(models={"other": {"precision": "bf16"}}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "the longest answer": Row(study(decoding={"max_new_tokens": 13}), EVERY_GENERATION),
+    "how the engine is run": Row(
+        study(engine={"batch_rows": 8, "device": "cpu", "keep_problems": 9, "keep_seconds": 1.0}),
+        NOTHING,
+    ),
+    # -- results ---------------------------------------------------------------------------------
+    "all results touched": Row(touched("work/results"), NOTHING),
+    "everything moved": Row(moved_everything, NOTHING),
+    "logs, kept rows and caches deleted": Row(
+        lambda place: [
+            shutil.rmtree(folder)
+            for folder in (
+                *(place.results / name for name in ("logs", "kept", "benchmarks")),
+                place.work / ".cotsieve",
+            )
+        ],
+        NOTHING,
+    ),
+    # What is only a step on the way is not missed until something needs it.
+    "rollouts of a shard deleted": Row(deleted(SHARD), NOTHING),
+    "rollouts of a shard deleted, tolerance changed": Row(
+        together(deleted(SHARD), study(grading={"tolerance": 0.5})),
+        {"generate": 1} | EVERY_GRADE,
+        {"toy/0001"},
+    ),
+    "a merged table deleted": Row(deleted("merged/other.parquet"), OF_ONE_MODEL),
+    "a table of verdicts deleted": Row(deleted("necessity/other.parquet"), {"judge": 1, "draw": 1}),
+    "a file of a dataset deleted": Row(deleted("dataset/tiny/dataset.json"), {"draw": 1}),
+    "rollouts of a shard with flipped bits": Row(
+        corrupted(SHARD), {"generate": 1, "grade": 1} | OF_ONE_MODEL, {"toy/0001"}
+    ),
+    "grades of a shard cut short": Row(
+        cut("grades/other/main/toy/0002.parquet"), {"grade": 1} | OF_ONE_MODEL
+    ),
+    "a merged table with flipped bits": Row(corrupted("merged/tiny.parquet"), OF_ONE_MODEL),
+    "problems cut short": Row(cut("problems.parquet"), {"problems": 1} | FINDINGS),
+    "a dataset's JSON file cut short": Row(cut("dataset/tiny/dataset.json"), {"draw": 1}),
+    "a dataset with flipped bits": Row(
+        corrupted("dataset/tiny/data/train-00000-of-00001.parquet"), {"draw": 1}
+    ),
+}
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
+def test_a_change_plans_exactly_these_jobs(row: Row, finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    if row.before:
+        row.before(place)
+        place.accept()
+    row.change(place)
+    planned = place.planned(*([row.target] if row.target else []))
+    assert planned.jobs == row.jobs
+    if row.shards is not None:
+        assert planned.shards("rollouts") == row.shards
+
+
+def test_an_edit_that_changes_no_result_can_be_accepted(finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    code("cotsieve/answers/numbers.py", another_constant)(place)
+    place.accept()
+    assert place.planned().jobs == NOTHING

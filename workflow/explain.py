@@ -1,0 +1,108 @@
+"""Say for every job that would run what changed since its result was made; nothing is run."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.enums import Quietness, RerunTrigger
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    OutputSettings,
+    ResourceSettings,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from cotsieve.study.explain import Explained, changes, grouped  # noqa: E402
+
+
+def main() -> int:
+    """Print a line per rule and reason."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="study file")
+    parser.add_argument("targets", nargs="*", help="files to make; default: all")
+    parser.add_argument("--directory", type=Path, help="working directory")
+    given = parser.parse_args()
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+        try:
+            lines = grouped(planned(api, given.study, given.directory, given.targets))
+        except Exception as error:  # told as snakemake tells it, without a traceback
+            api.print_exception(error)
+            return 1
+    print("\n".join(lines) or "Nothing to be done.")
+    return 0
+
+
+def planned(
+    api: SnakemakeApi, study: Path, directory: Path | None, targets: list[str]
+) -> list[Explained]:
+    """The jobs a run of the study would start, as `profiles/default` lets it start them."""
+    profile = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
+    workflow_api = api.workflow(
+        ResourceSettings(cores=1),
+        ConfigSettings(configfiles=[study.absolute()]),
+        snakefile=ROOT / "Snakefile",
+        workdir=directory,
+    )
+    workflow_api.dag(
+        DAGSettings(
+            targets=set(targets),
+            rerun_triggers={RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"]},
+            max_checksum_file_size=profile["max-checksum-file-size"],
+            force_incomplete=profile["rerun-incomplete"],
+        )
+    )
+    # What every command of Snakemake does before it acts on the plan; it offers no public way.
+    workflow = workflow_api._workflow
+    workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
+    workflow._build_dag()
+    needed = set(workflow.dag.needrun_jobs())
+    ordered = [job for level in workflow.dag.toposorted() for job in sorted(level, key=name_of)]
+    return [
+        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow)))
+        for job in ordered
+        if job in needed and job.output
+    ]
+
+
+def name_of(job) -> str:
+    """The wildcards of a job, as its files are named by them."""
+    return "/".join(value for key, value in job.wildcards_dict.items() if key != "study")
+
+
+def reasons_for(job, workflow) -> Iterator[str]:
+    """Why a job is planned, what it was planned for first."""
+    records = [record for file in job.output if (record := workflow.persistence.metadata(file))]
+    missing = [file for file in job.output if not Path(file).exists()]
+    reason = workflow.dag.reason(job)
+    if not records:
+        yield "not made yet" if missing else "nothing is known of how its files were made"
+        return
+    if missing:
+        yield f"output missing: {', '.join(sorted(map(str, missing)))}"
+    if reason.incomplete_output:
+        yield "left incomplete by an earlier run"
+    yield from changes(records[0].params or [], map(repr, job.non_derived_params))
+    makers = made_again_by(job, workflow)
+    if makers:
+        yield f"input is made again by {', '.join(makers)}"
+    for file in sorted(reason.updated_input - reason.updated_input_run):
+        yield f"input {file} is newer and not the same"
+    if reason.software_stack_changed:
+        yield "its software environment changed"
+
+
+def made_again_by(job, workflow) -> list[str]:
+    """Rules that make inputs of a job again, each once."""
+    needed = set(workflow.dag.needrun_jobs())
+    found = (other.rule.name for other in workflow.dag.dependencies[job] if other in needed)
+    return sorted(set(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
