@@ -15,6 +15,7 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -25,6 +26,7 @@ rule all:
         expand(rules.merge.output, study=STUDY, model=MODELS),
         expand(rules.judge.output, study=STUDY, model=MODELS),
         expand(rules.draw.output, study=STUDY, model=MODELS),
+        expand(rules.report.output, study=STUDY),
 
 
 onstart:

@@ -43,7 +43,8 @@ def share_rows(rows: Iterable[tuple[str, str, Sequence[tuple[str, Share]]]], mar
             f'<div class="row"><div class="label">{label}<small>{note}</small></div>'
             f'<div class="track" aria-hidden="true">{drawn}</div>'
             f'<div class="figure">{percent(last["value"])}'
-            f"<small>{last['count']:,} of {last['total']:,} · {interval(last)}</small></div></div>\n"
+            f"<small>{last['count']:,} of {last['total']:,} · {interval(last)}</small>"
+            "</div></div>\n"
         )
     ticks = "".join(f'<span style="left:{at}%">{at}</span>' for at in (0, 25, 50, 75, 100))
     return (
@@ -80,9 +81,7 @@ def composition(parts: Sequence[tuple[str, str, int]]) -> str:
         for kind, words, count in parts
         if count
     )
-    return (
-        f'<div class="composition" aria-hidden="true">{bar}</div><ul class="legend">{items}</ul>'
-    )
+    return f'<div class="composition" aria-hidden="true">{bar}</div><ul class="legend">{items}</ul>'
 
 
 def matrix(confusion: Mapping[str, Any]) -> str:
@@ -100,9 +99,7 @@ def matrix(confusion: Mapping[str, Any]) -> str:
             f'<tr><th scope="row">{VERDICT_WORDS[one]}</th>{cells}'
             f'<td class="sum">{sum(row):,}</td></tr>'
         )
-    sums = "".join(
-        f'<td class="sum">{sum(column):,}</td>' for column in zip(*counts, strict=True)
-    )
+    sums = "".join(f'<td class="sum">{sum(column):,}</td>' for column in zip(*counts, strict=True))
     return (
         '<table class="heat matrix"><thead>'
         f'<tr><td></td><th colspan="{len(verdicts)}" class="over">under the ablation</th></tr>'
@@ -161,11 +158,13 @@ def line_panel(panel: Mapping[str, Any], axis: str) -> str:
 
     grid = "".join(
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
-        f'<text class="tick" x="{_LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{100 * v:.0f}</text>'
+        f'<text class="tick" x="{_LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">'
+        f"{100 * v:.0f}</text>"
         for v in (0, 0.25, 0.5, 0.75, 1)
     )
     grid += "".join(
-        f'<text class="tick" x="{x(v):.1f}" y="{_HIGH - _LOW + 17}" text-anchor="middle">{v:g}</text>'
+        f'<text class="tick" x="{x(v):.1f}" y="{_HIGH - _LOW + 17}" text-anchor="middle">'
+        f"{v:g}</text>"
         for v in sorted({point["x"] for point in points})
     )
     lines = "".join(_line(index, line, x, y) for index, line in enumerate(panel["lines"]))
@@ -207,7 +206,8 @@ def _end_labels(lines: Sequence[Mapping[str, Any]], y, x: float) -> str:
         end[0] = last = max(end[0], last + 13)
     over = max(last - (_HIGH - _LOW), 0)
     return "".join(
-        f'<text class="name s{index % 6}" x="{x:.1f}" y="{at - over + 4:.1f}">{escaped(name)}</text>'
+        f'<text class="name s{index % 6}" x="{x:.1f}" y="{at - over + 4:.1f}">'
+        f"{escaped(name)}</text>"
         for at, index, name in ends
     )
 
@@ -238,7 +238,9 @@ def target_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         old, new = 100 * row["existing"] / top, 100 * row["new"] / top
         target = row["target"]
-        tick = "" if target is None else f'<i class="tick" style="left:{100 * target / top:.2f}%"></i>'
+        tick = (
+            "" if target is None else f'<i class="tick" style="left:{100 * target / top:.2f}%"></i>'
+        )
         goal = "no target" if target is None else f"of {target:,}"
         short = f' · <b class="short">{row["missing"]:,} short</b>' if row["missing"] else ""
         lines += (

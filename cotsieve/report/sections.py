@@ -9,6 +9,8 @@ from cotsieve.report.wording import VERDICT_WORDS, escaped, interval, joined, pe
 from cotsieve.rollouts.schema import BASELINE
 
 Facts = Mapping[str, Any]
+_LONG = 120
+"""Characters of a value that is shown as it is."""
 
 
 def headline(facts: Facts) -> str:
@@ -25,7 +27,8 @@ def headline(facts: Facts) -> str:
         ("failed", "failed", found["failed"]),
     ]
     return (
-        f'<article class="headline"><h2><a href="#{anchor(facts)}">{escaped(facts["model"])}</a></h2>'
+        f'<article class="headline"><h2><a href="#{anchor(facts)}">'
+        f"{escaped(facts['model'])}</a></h2>"
         f'<p class="big">{percent(needs["value"])}</p>'
         f"<p>of its <b>{needs['total']:,}</b> right answers break when its chain of thought is "
         f"ablated (<code>{escaped(facts['condition'])}</code>: {escaped(facts['words'])}). "
@@ -276,7 +279,8 @@ def _graders(facts: Facts) -> str:
     names = joined([f"<i>{escaped(name)}</i>" for name in found["graders"]] or ["the graders"])
     lead = (
         f"Baseline and deciding ablation, {found['compared']:,} answers graded in every way: "
-        f"on {found['answers']:,} of them the verdicts differ" + (f" ({names})." if rows_of(found) else ".")
+        f"on {found['answers']:,} of them the verdicts differ"
+        + (f" ({names})." if rows_of(found) else ".")
     )
     if not found["answers"]:
         return _block("Graders", lead, "")
@@ -358,13 +362,13 @@ def _definitions(values: Mapping[str, Any]) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    if isinstance(value, Mapping) and len(value) > 4:
-        rows = [
-            (escaped(key), f"<code>{escaped(json.dumps(item, ensure_ascii=False))}</code>")
-            for key, item in value.items()
-        ]
-        found = plots.table(("entry", "value"), rows, words=2)
-        return f"<details><summary>{len(value)} entries</summary>{found}</details>"
+    """A value as code; what is long is folded away, mapping by mapping."""
     if isinstance(value, str | int | float):
         return f"<code>{escaped(value)}</code>"
-    return f"<code>{escaped(json.dumps(value, ensure_ascii=False))}</code>"
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= _LONG or not isinstance(value, Mapping):
+        return f"<code>{escaped(text)}</code>" if value else "–"
+    rows = [(escaped(key), _plain_value(item)) for key, item in value.items()]
+    entries = "1 entry" if len(rows) == 1 else f"{len(rows)} entries"
+    found = plots.table(("entry", "value"), rows, words=2)
+    return f"<details><summary>{entries}</summary>{found}</details>"

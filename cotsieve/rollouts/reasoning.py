@@ -95,7 +95,7 @@ class Cell(NamedTuple):
 def stored_trace(model: ReasoningModel, problem: Problem, row: Row, given: bool) -> Trace:
     """A row of the rollouts table as a trace; `given` if its reasoning came with the problem."""
     if row["finish_reason"] == "failed":
-        return Trace(problem, row["sample"], (), "", row["error"])
+        return Trace(problem, row["sample"], (), "", error=row["error"])
     answer = row["answer_text"] or ""
     if given:
         reasoning = model.given(problem.question, problem.reasoning)

@@ -98,7 +98,10 @@ def _belongs(start: Start, group: list[Start], most: int) -> bool:
     first = group[0]
     if start.edit or first.edit or len(group) >= most:
         return False
-    return len(start.tokens) - _reach(start, first.tokens) <= LONGEST_TAIL
+    reach = _reach(start, first.tokens)
+    if start.unseen and reach < start.unseen[1]:
+        return False  # only places of the common text can be hidden
+    return len(start.tokens) - reach <= LONGEST_TAIL
 
 
 def _reach(start: Start, common: tuple[int, ...]) -> int:

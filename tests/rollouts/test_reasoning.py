@@ -124,6 +124,7 @@ def test_golden_ablations(golden, batch_rows):
     ]  # fmt: skip
     ids = [f"copy/{number:03}" for number in range(len(asked))]
     model = load(golden / "models" / "tiny-copy", batch_rows, GREEDY | {"max_new_tokens": 24})
+    end = model.tokenizer.eos_token_id
     how = recipe(**EDITS)
     baseline = by_key(trace(model, how, asked, [0], given=True))
     stored = [
@@ -141,7 +142,9 @@ def test_golden_ablations(golden, batch_rows):
             assert len(tokens) == golden_row["n_prompt_tokens"]
             assert tokens == tuple(model.tokenizer(prompt)["input_ids"])
             assert row["prompt_tokens"] + row["thought_tokens"] == len(tokens)
-            assert row["token_ids"] == golden_row["new_token_ids"]
+            assert row["token_ids"] == [
+                token for token in golden_row["new_token_ids"] if token != end
+            ]
             assert (row["finish_reason"] == "stop") == golden_row["finished"]
             graded = grade("r2a", "</think>" + row["answer_text"], item.answer, 0)
             assert (graded.verdict == "correct") == golden_row["is_correct"]
@@ -231,8 +234,8 @@ def test_what_was_written_is_split_at_its_tags(folder, written, reasoning, answe
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_traces_do_not_depend_on_the_batch(folder, problems, decoding):
-    decoding = decoding | {"max_new_tokens": 80, "samples": 3}
-    samples = [0, 1, 2] if decoding["temperature"] else [0]
+    decoding = decoding | {"max_new_tokens": 70, "samples": 2}
+    samples = [0, 1] if decoding["temperature"] else [0]
     runs = [
         by_key(trace(load(folder, rows, decoding), recipe(decoding), order, samples))
         for rows, order in ((1, problems), (3, problems), (64, problems[::-1]))
@@ -278,7 +281,8 @@ def test_a_row_tells_thought_from_answer(folder, problems):
 
     model.engine.decoder.logits = logits
     (row,) = by_key(trace(model, recipe(), problems[:1], [0])).values()
-    assert (row["thought_tokens"], row["answer_tokens"]) == (10, 19)
+    assert row["thought_tokens"] == 10
+    assert row["answer_tokens"] == len(row["token_ids"]) - 11 > 0
     assert row["text"] == model.text(row["token_ids"][:10]) + "</think>" + row["answer_text"]
     assert row["prompt_tokens"] == len(model.opened(problems[0].question))
     stored = stored_trace(model, problems[0], row, given=False)

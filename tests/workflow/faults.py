@@ -110,6 +110,7 @@ class FaultRun:
 
     def _attempt(self, fault: str) -> bool:
         log = self.folder / "printed.log"
+        self.clock = time.monotonic()
         before = set(self.results.rglob("*.parts/*.parquet"))
         pause = self.random.uniform(0.2, 6.0)
         parts = self.random.choice((0, 0, 1, 2, 4))
@@ -131,7 +132,11 @@ class FaultRun:
                 if process.poll() == 0:
                     return False
                 self._strike(fault, process, stack)
+            if os.environ.get("FAULTS_VERBOSE"):
+                print("struck", f"{time.monotonic() - self.clock:.1f} s", flush=True)
             _await_end(process)
+        if os.environ.get("FAULTS_VERBOSE"):
+            print(fault, parts, f"{pause:.1f}", f"{time.monotonic() - self.clock:.1f} s", flush=True)
         told = log.read_text(errors="replace")
         self.hits[fault] += 1
         if "Traceback" in told and fault not in ("disk full",):

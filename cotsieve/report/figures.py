@@ -1,0 +1,210 @@
+"""Figures as PNG and SVG, with the rows behind each as CSV; equal rows give equal bytes."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cotsieve.ground.files import write_text
+from cotsieve.report.figure_data import FigureData
+from cotsieve.report.wording import VERDICT_WORDS
+
+Rows = Sequence[Mapping[str, Any]]
+
+INK, SOFT, RULE = "#22252a", "#686c73", "#e2dfd5"
+COLOURS = {
+    "baseline": "#9aa7b1", "ablated": "#d9a05b", "needs_cot": "#b8432f", "correct": "#9aa7b1",
+    "broken": "#b8432f", "with": "#3f8f86", "without": "#d9a05b",
+}  # fmt: skip
+NAMES = {
+    "baseline": "right at baseline", "ablated": "right when ablated", "correct": "right",
+    "needs_cot": "needs its chain of thought", "broken": "broken, of those right at baseline",
+    "with": "with reasoning", "without": "under the ablation",
+}  # fmt: skip
+LINES = ("#1f5f8b", "#b8432f", "#2f7f76", "#7a6bb0", "#b07a1c", "#6a6e75")
+_STYLE = {
+    "font.size": 9, "font.family": "DejaVu Sans", "axes.edgecolor": SOFT, "text.color": INK,
+    "axes.labelcolor": SOFT, "xtick.color": SOFT, "ytick.color": INK, "axes.grid": False,
+    "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "cotsieve",
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "figure.facecolor": "white", "svg.fonttype": "none",
+}  # fmt: skip
+_MOST_ROWS = 80
+"""A figure of more rows than this cannot be read; its CSV has them all."""
+
+
+def write_figures(folder: str | Path, figures: Iterable[FigureData]) -> None:
+    """Write `name.csv`, `name.svg` and `name.png` of every figure into the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in figures:
+        write_text(folder / f"{figure.name}.csv", as_csv(figure.rows))
+        with matplotlib.rc_context(_STYLE):
+            drawn = _DRAWN[figure.kind](figure.rows[: _most(figure)])
+            drawn.suptitle(figure.title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+            drawn.savefig(folder / f"{figure.name}.svg", metadata={"Date": None, "Creator": None})
+            drawn.savefig(folder / f"{figure.name}.png", dpi=160, metadata={"Software": None})
+
+
+def as_csv(rows: Rows) -> str:
+    """Rows as CSV; a missing value is an empty field, and shares keep all their digits."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _most(figure: FigureData) -> int | None:
+    return _MOST_ROWS * 3 if figure.kind in ("shares", "conditions") else None
+
+
+def _figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False, sharey=panels > 1)
+    return figure, list(axes[0])
+
+
+def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
+    names = list(dict.fromkeys(row[label] for row in rows))
+    figure, (axes,) = _figure(7.5, 1.3 + 0.42 * len(names))
+    for index, measure in enumerate(measures):
+        found = [row for row in rows if row["measure"] == measure and row["value"] is not None]
+        at = [names.index(row[label]) + 0.22 * (index - (len(measures) - 1) / 2) for row in found]
+        values = [100 * row["value"] for row in found]
+        low = [100 * max(row["value"] - row["low"], 0) for row in found]
+        high = [100 * max(row["high"] - row["value"], 0) for row in found]
+        axes.errorbar(
+            values, at, xerr=[low, high], fmt="o", ms=4.5, lw=2, alpha=0.95,
+            color=COLOURS[measure], label=NAMES[measure],
+        )  # fmt: skip
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5), xlabel="% (95 % Wilson intervals)")
+    axes.xaxis.grid(True, color=RULE)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)
+    return figure
+
+
+def _shares(rows: Rows) -> Figure:
+    return _whiskers(rows, "group", ("baseline", "ablated", "needs_cot"))
+
+
+def _conditions(rows: Rows) -> Figure:
+    return _whiskers(rows, "condition", ("correct", "broken"))
+
+
+def _matrix(rows: Rows) -> Figure:
+    names = list(dict.fromkeys(row["row"] for row in rows))
+    counts = {(row["row"], row["column"]): row["count"] for row in rows}
+    words = [VERDICT_WORDS[name] for name in names]
+    figure, (axes,) = _figure(1.6 + 1.1 * len(names), 1.6 + 0.8 * len(names))
+    grid = [[counts[one, two] for two in names] for one in names]
+    _cells(axes, grid, "Greys", max(max(line) for line in grid) or 1, "{:,}")
+    axes.set_xticks(range(len(names)), words)
+    axes.set_yticks(range(len(names)), words)
+    axes.set(xlabel="under the ablation", ylabel="at baseline")
+    return figure
+
+
+def _cells(axes: Axes, grid: Sequence[Sequence[float]], colours: str, top: float, text: str):
+    axes.imshow(grid, cmap=colours, vmin=0, vmax=1.15 * top, aspect="auto")
+    for y, line in enumerate(grid):
+        for x, value in enumerate(line):
+            if value == value:  # not a number where there is no condition
+                ink = "white" if value > 0.6 * top else INK
+                axes.text(x, y, text.format(value), ha="center", va="center", color=ink)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _targets(rows: Rows) -> Figure:
+    figure, (axes,) = _figure(6.5, 1.2 + 0.36 * len(rows))
+    names = [row["stratum"] for row in rows]
+    old, new = [row["existing"] for row in rows], [row["new"] for row in rows]
+    axes.barh(names, old, color=COLOURS["baseline"], height=0.55, label="known before")
+    axes.barh(names, new, left=old, color=COLOURS["with"], height=0.55, label="new")
+    for place, row in enumerate(rows):
+        if row["target"] is not None:
+            axes.plot([row["target"]] * 2, [place - 0.4, place + 0.4], color=INK, lw=2)
+    axes.invert_yaxis()
+    axes.set_xlabel("problems (the tick is the target)")
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+    return figure
+
+
+def _heat(rows: Rows) -> Figure:
+    panels = list(dict.fromkeys(row["panel"] for row in rows))
+    lines = list(dict.fromkeys(row["row"] for row in rows))
+    columns = list(dict.fromkeys(row["column"] for row in rows))
+    wide = 1.2 + 0.55 * len(columns) * len(panels) + 0.4 * len(panels)
+    figure, axes = _figure(max(wide, 4), 1.5 + 0.45 * len(lines), len(panels))
+    values = {(row["panel"], row["row"], row["column"]): row["value"] for row in rows}
+    for panel, place in zip(panels, axes, strict=True):
+        shares = [[values.get((panel, line, column)) for column in columns] for line in lines]
+        grid = [[float("nan") if v is None else 100 * v for v in line] for line in shares]
+        _cells(place, grid, "OrRd", 100, "{:.0f}")
+        place.set_xticks(range(len(columns)), columns)
+        place.set_yticks(range(len(lines)), lines)
+        place.set_title(panel)
+    return figure
+
+
+def _curves(rows: Rows) -> Figure:
+    panels = list(dict.fromkeys(row["panel"] for row in rows))
+    names = list(dict.fromkeys(row["line"] for row in rows))
+    figure, axes = _figure(1.2 + 2.7 * len(panels), 3.4, len(panels))
+    for panel, place in zip(panels, axes, strict=True):
+        for index, name in enumerate(names):
+            found = [
+                row
+                for row in rows
+                if (row["panel"], row["line"]) == (panel, name) and row["value"] is not None
+            ]
+            xs, colour = [row["x"] for row in found], LINES[index % len(LINES)]
+            low, high = ([100 * row[key] for row in found] for key in ("low", "high"))
+            place.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
+            values = [100 * row["value"] for row in found]
+            label = name if panel == panels[0] else None
+            place.plot(xs, values, "o-", ms=4, color=colour, label=label)
+        place.set(ylim=(0, 100), title=panel)
+        place.yaxis.grid(True, color=RULE)
+    axes[0].set_ylabel("accuracy, %")
+    figure.legend(loc="outside lower left", ncols=6, frameon=False, fontsize=8)
+    return figure
+
+
+def _lengths(rows: Rows) -> Figure:
+    rows = rows[:_MOST_ROWS]
+    figure, (axes,) = _figure(7, 1.2 + 0.3 * len(rows))
+    for place, row in enumerate(rows):
+        axes.plot([row["p5"], row["p95"]], [place] * 2, color=SOFT, lw=1.5)
+        axes.plot([row["p25"], row["p75"]], [place] * 2, color=COLOURS["baseline"], lw=7)
+        axes.plot([row["p50"]], [place], "|", color=INK, ms=11, mew=2.5)
+    axes.set_yticks(range(len(rows)), [row["condition"] for row in rows])
+    axes.set(xlim=(0, None), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_xlabel("tokens: median, middle half, 5 to 95 %")
+    return figure
+
+
+def _reasoning(rows: Rows) -> Figure:
+    flat = [
+        {"condition": row["condition"], "measure": side}
+        | {key: row[f"{side}_{key}"] for key in ("value", "low", "high")}
+        for row in rows
+        if row["group"] == "all problems"
+        for side in ("with", "without")
+    ]
+    return _whiskers(flat, "condition", ("with", "without"))
+
+
+_DRAWN: Mapping[str, Callable[[Rows], Figure]] = {
+    "shares": _shares, "conditions": _conditions, "matrix": _matrix, "targets": _targets,
+    "heat": _heat, "curves": _curves, "lengths": _lengths, "reasoning": _reasoning,
+}  # fmt: skip

@@ -1,0 +1,91 @@
+"""The answers of the baseline and of the deciding ablation, read by every grader that fits them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cotsieve.answers.exact import value_of
+from cotsieve.answers.thinking import CLOSE
+from cotsieve.findings.disagreements import disagreements
+from cotsieve.rollouts.schema import BASELINE
+
+DISAGREEMENTS = pa.schema(
+    [
+        ("condition", pa.string()),
+        ("problem_id", pa.string()),
+        ("sample", pa.int32()),
+        ("answer", pa.string()),
+        ("grader", pa.string()),
+        ("verdict", pa.string()),
+        ("prediction", pa.string()),
+    ]
+)
+
+
+class Compared(NamedTuple):
+    """What graders make of the same answers."""
+
+    rows: list[dict]
+    """Schema DISAGREEMENTS: for every answer on which they differ, what each of them says."""
+    graders: list[str]
+    answers: int
+    """How many answers were read."""
+
+
+def compare_graders(
+    rollouts: Iterable[pa.Table],
+    answers: Mapping[str, str],
+    condition: str,
+    family: str,
+    tolerance: float,
+    processes: int = 1,
+) -> Compared:
+    """Grade the answers of the baseline and of `condition` in every way that fits.
+
+    `rollouts` are tables of schema ROLLOUTS, `answers` maps problem ids to reference answers.
+    Failed rollouts and those without an answer are left out: there graders cannot differ.
+    """
+    graders = fitting(family, answers.values())
+    rows = [row for table in rollouts for row in _told(table, condition, answers)]
+    found = disagreements(rows, graders, tolerance, processes)
+    flat = [
+        {
+            **{name: row[name] for name in ("condition", "problem_id", "sample", "answer")},
+            "grader": grader,
+            "verdict": graded.verdict,
+            "prediction": graded.prediction,
+        }
+        for row in found
+        for grader, graded in row["graded"].items()
+    ]
+    return Compared(flat, graders, len(rows))
+
+
+def fitting(family: str, references: Iterable[str]) -> list[str]:
+    """Graders that can read the answers of a family of models and compare with the references."""
+    if family != "reasoning":
+        return ["numbers", "original", "codi"]
+    return ["math", "r2a", "numbers"] if all(map(_is_number, references)) else ["math", "r2a"]
+
+
+def _told(table: pa.Table, condition: str, answers: Mapping[str, str]) -> Sequence[dict]:
+    wanted = pc.field("condition").isin([BASELINE, condition])
+    told = table.filter(wanted & pc.field("answer_text").is_valid())
+    return [
+        {
+            **{name: row[name] for name in ("condition", "problem_id", "sample")},
+            "text": CLOSE + row["answer_text"],  # one of the graders looks for the closing tag
+            "answer": answers[row["problem_id"]],
+        }
+        for row in told.to_pylist()
+    ]
+
+
+def _is_number(reference: str) -> bool:
+    try:
+        value_of(reference)
+    except (ValueError, ZeroDivisionError):
+        return False
+    return True

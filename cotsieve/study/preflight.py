@@ -1,0 +1,272 @@
+"""What can go wrong with a run before it starts: looked at in seconds, told in one list.
+
+Part of every real run; alone: `python -m cotsieve.study.preflight STUDY.yaml`. No weights are
+loaded. The Snakefile alone asks this, so nothing here can make a result stale.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.ground.hub import explaining
+from cotsieve.models.architecture import Architecture, read_architecture
+from cotsieve.models.weight_check import checked_headers
+from cotsieve.models.weight_files import weight_files
+from cotsieve.problems.problem import Problem
+from cotsieve.study import capacity
+from cotsieve.study.capacity import readable
+from cotsieve.study.check import check_study, refuse_all
+from cotsieve.study.identity import is_local, model_places
+from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
+from cotsieve.study.places import located
+from cotsieve.study.plan import Plan
+from cotsieve.study.repeated_keys import refuse_repeated_keys
+from cotsieve.study.settings import read_study
+
+MOST_ENCODED = 50
+"""The longest questions, of which the tokens are counted."""
+
+
+class Told(NamedTuple):
+    """What preflight has to say when nothing is wrong."""
+
+    lines: list[str]
+
+
+def preflight(plan: Plan, jobs: dict[str, int] | None = None, *, here: bool = True) -> list[str]:
+    """Look at everything a run will need; lines that sum it up.
+
+    `jobs` says how many jobs load each model (default: one for every shard and sweep); a model
+    without jobs is not looked at. `here`: they run on this machine, so its devices count. Raises
+    BadInput with all findings.
+    """
+    jobs = _all_jobs(plan) if jobs is None else jobs
+    lines: list[str] = []
+    checks: list[Callable[[], object]] = [partial(_check_disk, plan, jobs, lines)]
+    checks += [partial(_check_source, plan, name) for name in plan.study.sources]
+    for name in jobs:
+        checks.append(partial(_check_model, plan, name, jobs[name], here, lines))
+    refuse_all(checks)
+    return lines
+
+
+def _all_jobs(plan: Plan) -> dict[str, int]:
+    study = plan.study
+    return {
+        name: len(plan.shards) * max(1, sum(name in study.models_of(s) for s in study.sweeps))
+        for name, model in study.models.items()
+        if not isinstance(model, ImportedModel)
+    }
+
+
+def _rows(plan: Plan, name: str) -> int:
+    """Rows of the rollouts table that a model makes, at most."""
+    study, problems = plan.study, sum(shard.rows for shard in plan.shards)
+    conditions = sum(
+        1 + len(sweep.all_conditions())
+        for key, sweep in study.sweeps.items()
+        if name in study.models_of(key)
+    )
+    return problems * conditions * study.decoding_of(name).samples
+
+
+def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
+    folder = Path("results") / plan.study.study
+    mend = "Make it writable, or run in another folder (snakemake --directory)."
+    for place in (folder, folder / "kept", folder / "rollouts", folder / "merged"):
+        try:
+            if place == folder:
+                place.mkdir(parents=True, exist_ok=True)
+            if place.is_dir():
+                with tempfile.NamedTemporaryFile(dir=place) as file:
+                    file.write(b"\0" * 4096)
+        except OSError as error:
+            raise bad(place, f"cannot be written ({error.strerror})", mend) from None
+    tokens = {name: plan.study.decoding_of(name).max_new_tokens for name in jobs}
+    need = sum(capacity.result_bytes(_rows(plan, name), tokens[name]) for name in jobs)
+    free = capacity.shutil.disk_usage(folder).free
+    if free < need // 2:  # most answers are shorter than they may be
+        what = f"{readable(free)} are free, results may take {readable(need)}"
+        raise bad(folder, what, "Free space, or run in another folder (snakemake --directory).")
+    lines.append(f"disk: results take up to {readable(need)}; {readable(free)} are free")
+
+
+def _check_source(plan: Plan, name: str) -> None:
+    hub, file = plan.study.sources[name].hub, plan.source_file(name)
+    if hub is None or file.exists():
+        return
+    from huggingface_hub import HfApi
+
+    with explaining(f"sources.{name}: {hub.repo}", "or give the path of a local file."):
+        HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=10)
+
+
+def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
+    model = plan.study.models[name]
+    for part, (spec, revision, _) in model_places(model).items():
+        if not is_local(spec):
+            _check_hub_model(f"models.{name}.{part}", spec, revision)
+    base, weights = _places(model)
+    if not is_local(base):
+        return
+    shape = read_architecture(located(base))
+    longest = _check_questions(plan, name, model, located(base), shape)
+    if not is_local(weights):
+        return
+    latent = isinstance(model, Model)
+    headers = checked_headers(weight_files(located(weights)), shape, latent)
+    count = capacity.parameters(headers.values())
+    tokens = longest + _written(plan, name)
+    lines.append(_estimate(plan, name, jobs, count, tokens, here))
+    if here and count:
+        lines.append(_check_memory(plan, name, shape, count, tokens))
+
+
+def _places(model: Model | ReasoningModel) -> tuple[str, str]:
+    if isinstance(model, ReasoningModel):
+        return model.model, model.model
+    return model.base, model.checkpoint
+
+
+def _check_hub_model(where: str, spec: str, revision: str | None) -> None:
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        snapshot_download(spec, revision=revision, local_files_only=True)
+        return
+    except (OSError, ValueError):  # not in the cache: is it on the hub?
+        pass
+    with explaining(f"{where}: {spec}", "or give the path of a local folder."):
+        HfApi().model_info(spec, revision=revision, timeout=10)
+
+
+def _written(plan: Plan, name: str) -> int:
+    """Positions a row takes behind its question: thoughts and what is written, at most."""
+    thoughts = getattr(plan.study.models[name], "thoughts", 0)
+    return thoughts + plan.study.decoding_of(name).max_new_tokens
+
+
+def _check_questions(
+    plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Architecture
+) -> int:
+    """Tokens of the longest question; BadInput when not even the shortest fits the model."""
+    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
+    room = shape.max_positions - _written(plan, name)
+    if room <= 0 or (tokens and tokens[0] > room):
+        shortest = f", the shortest question {tokens[0]}" if tokens else ""
+        what = (
+            f"no question fits: the model has {shape.max_positions} positions, thoughts and "
+            f"answer may take {_written(plan, name)}{shortest}"
+        )
+        raise bad(f"models.{name}", what, "Lower decoding.max_new_tokens.")
+    return min(tokens[-1], room) if tokens else min(256, room)
+
+
+def _local(plan: Plan) -> list[Problem]:
+    sources = plan.study.sources
+    names = [name for name in sources if plan.source_file(name).is_file()]
+    return [problem for name in names for problem in plan.problems(name) if not problem.error]
+
+
+def _tokens(
+    base: Path, shape: Architecture, latent: bool, problems: list[Problem]
+) -> Iterator[int]:
+    """Tokens of the longest questions, and of the shortest."""
+    questions = sorted({problem.question for problem in problems}, key=len)
+    chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
+    file = base / "tokenizer.json"
+    if file.is_file():
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+            size = tokenizer.get_vocab_size(with_added_tokens=True)
+            if size == shape.base_vocabulary or not latent:
+                yield from (len(item.ids) for item in tokenizer.encode_batch(chosen))
+                return
+        except Exception as error:  # the library raises bare Exception on damaged files
+            what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
+            raise bad(file, what, "Fetch the base model's tokenizer files again.") from None
+    from cotsieve.models.tokenizer import load_tokenizer, vocabulary_findings
+
+    slow = load_tokenizer(base)  # seconds: other layouts, and vocabularies that seem not to fit
+    findings = vocabulary_findings(slow, base, shape.base_vocabulary) if latent else []
+    if findings:
+        raise BadInput(findings)
+    yield from (len(slow(text)["input_ids"]) for text in chosen)
+
+
+def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:
+    found = capacity.device(plan.study.engine.device) if here else None
+    gpu = found.is_gpu if found else not here
+    rows = _rows(plan, name)
+    time = sum(
+        capacity.seconds(
+            Path("results") / plan.study.study / "benchmarks" / rule / name,
+            jobs, count, rows, tokens, 1, gpu,
+        )
+        for rule in (["generate"] if isinstance(plan.study.models[name], Model) else ["ablate"])
+    )  # fmt: skip
+    share = jobs / max(1, _all_jobs(plan).get(name, jobs))
+    return (
+        f"{name}: {count / 1e6:.3g} million parameters, {jobs} jobs, up to {round(rows * share):,} "
+        f"rows, longest {tokens} tokens; very roughly {_duration(time)}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _check_memory(plan: Plan, name: str, shape: Architecture, count: int, tokens: int) -> str:
+    engine, precision = plan.study.engine, plan.study.models[name].precision
+    found = capacity.device(engine.device)
+    if found is None:
+        what = f"there is no device {engine.device!r} that nvidia-smi knows of"
+        raise bad("engine.device", what, "Use auto or cpu, or free and enable the GPU.")
+    memory = capacity.memory(shape, count, precision, tokens)
+    if memory.needed(1) > found.free:
+        what = (
+            f"the weights and one row take {readable(memory.needed(1))}, "
+            f"{found.name} has {readable(found.free)} free"
+        )
+        mend = "Free memory, use precision bf16, or a larger device."
+        raise bad(f"models.{name}", what, mend)
+    batch = memory.needed(engine.batch_rows)
+    note = "" if batch <= found.free else "; larger batches are halved until they fit"
+    return (
+        f"{name} on {found.name}: weights {readable(memory.weights)}, a batch of "
+        f"{engine.batch_rows} rows up to {readable(batch)}, {readable(found.free)} free{note}"
+    )
+
+
+def main(file: str) -> int:
+    """Check the study in `file`, and print what there is to say; the exit code."""
+    import yaml
+
+    try:
+        refuse_repeated_keys(file)
+        config = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise bad(file, "it is not a mapping of keys", "Write a study; see config/.")
+        plan = Plan(read_study(config, file))
+        check_study(plan)
+        lines = preflight(plan)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        print(Finding(file, f"cannot be read ({error})", "Give a YAML file."), file=sys.stderr)
+        return 1
+    except BadInput as error:
+        print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""The report: one page to look at, the figures behind it, and where graders differ."""
+
+
+def read_in_words(model):
+    """The rollouts of a model whose written reasoning is told from its answer."""
+    return parts("rollouts", model) if model in REASONING else []
+
+
+def about_model(model):
+    """What the report says of a model beyond its tables."""
+    return {
+        **sieve_of(model),
+        "family": study.models[model].family,
+        "thoughts": getattr(study.models[model], "thoughts", None),
+        "conditions": {
+            sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
+        },
+        "targets": study.draw.targets,
+    }
+
+
+rule report:
+    """Show a study: one self-contained page, with every figure as PNG, SVG and CSV."""
+    input:
+        problems="results/{study}/problems.parquet",
+        exclusions="results/{study}/exclusions.json",
+        merged=expand("results/{{study}}/merged/{model}.parquet", model=MODELS),
+        necessity=expand("results/{{study}}/necessity/{model}.parquet", model=MODELS),
+        drawn=expand(
+            "results/{{study}}/dataset/{model}/data/train-00000-of-00001.parquet",
+            model=MODELS,
+        ),
+        rollouts=[path for model in MODELS for path in read_in_words(model)],
+        graders=expand("results/{{study}}/graders/{model}.parquet", model=COMPUTED),
+    output:
+        page=report(
+            "results/{study}/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"what": "the whole report"},
+        ),
+        figures=report(
+            directory("results/{study}/report/figures"),
+            patterns=["{model}/{figure}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory="{model}",
+            labels={"figure": "{figure}"},
+        ),
+        times=report(
+            "results/{study}/report/throughput.html",
+            caption="../report/throughput.rst",
+            category="Report",
+            labels={"what": "measured times"},
+        ),
+    log:
+        "results/{study}/logs/report.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("report"),
+        models={"models": {model: about_model(model) for model in MODELS}},
+        settings={
+            "settings": {
+                "grading": decided(study.grading),
+                "strata": decided(study.strata),
+                "draw": decided(study.draw),
+            }
+        },
+    script:
+        "../scripts/report.py"
+
+
+rule compare_graders:
+    """Read the answers of baseline and deciding ablation with every grader that fits them."""
+    input:
+        problems="results/{study}/problems.parquet",
+        rollouts=lambda wildcards: [
+            path
+            for path in parts("rollouts", wildcards.model)
+            if Path(path).parts[-3] == sieve_of(wildcards.model)["sweep"]
+        ],
+    output:
+        "results/{study}/graders/{model}.parquet",
+    log:
+        "results/{study}/logs/compare_graders/{model}.log",
+    wildcard_constraints:
+        model=names(COMPUTED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage("compare_graders"),
+        code=code_of("compare_graders"),
+        graders=lambda wildcards: {
+            "graders": {
+                "condition": sieve_of(wildcards.model)["condition"],
+                "family": study.models[wildcards.model].family,
+                "tolerance": study.grading.tolerance,
+            }
+        },
+    script:
+        "../scripts/compare_graders.py"

@@ -1,0 +1,36 @@
+"""Report a study. In: all its tables. Out: one page, its figures, and the times measured so far."""
+
+from pathlib import Path
+
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.report.job import read_model_tables, read_study_tables, write_report
+from cotsieve.report.throughput import job_times, throughput_page
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        given, study = snakemake.input, snakemake.wildcards.study
+        graders = {Path(path).stem: path for path in given.graders}
+        models = [
+            read_model_tables(
+                name,
+                merged=merged,
+                necessity=necessity,
+                drawn=drawn,
+                rollouts=[path for path in given.rollouts if Path(path).parts[-4] == name],
+                graders=graders.get(name),
+                about=dict(about),
+            )
+            for (name, about), merged, necessity, drawn in zip(
+                snakemake.params.models["models"].items(),
+                given.merged,
+                given.necessity,
+                given.drawn,
+                strict=True,
+            )
+        ]
+        settings = dict(snakemake.params.settings["settings"])
+        tables = read_study_tables(study, given.problems, given.exclusions, models, settings)
+        write_report(snakemake.output.page, snakemake.output.figures, tables)
+        times = throughput_page(study, job_times(f"results/{study}"))
+        write_text(snakemake.output.times, times)
