@@ -31,6 +31,8 @@ FLOORS = {
     "study.check": (
         "ground", "problems", "findings", "rollouts.interventions", "models.architecture",
     ),
+    "study.preflight": ("ground", "problems", "models"),
+    "study.capacity": ("models.architecture", "models.weight_headers"),
     "demo": ("ground", "answers", "problems", "models", "rollouts"),
 }  # fmt: skip
 

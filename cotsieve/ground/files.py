@@ -76,8 +76,9 @@ def clear_left_behind(folder: str | Path) -> list[Path]:
     for path in sorted(Path(folder).rglob(".*.tmp")):
         writer = ending.search(path.name)
         if writer and not is_running(int(writer[1])):
-            path.unlink(missing_ok=True)
-            removed.append(path)
+            with contextlib.suppress(OSError):  # gone already, or not ours to remove
+                path.unlink()
+                removed.append(path)
     return removed
 
 

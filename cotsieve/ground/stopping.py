@@ -22,8 +22,8 @@ def stop_when_told() -> None:
 def stop_with_parent() -> None:
     """Have the kernel send SIGTERM when the process that started this one is killed.
 
-    Otherwise a job goes on unseen beside the one that the next run starts. Only Linux can; elsewhere
-    nothing happens.
+    Otherwise a job goes on unseen beside the one that the next run starts. Only Linux can do it;
+    elsewhere nothing happens.
     """
     parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):

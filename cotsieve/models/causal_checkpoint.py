@@ -10,7 +10,8 @@ from cotsieve.models.architecture import Architecture, read_architecture
 from cotsieve.models.language_layers import language_layers
 from cotsieve.models.language_weights import Stored, cast, embedding_weights
 from cotsieve.models.ledger import Ledger
-from cotsieve.models.weight_files import read_state, weight_files
+from cotsieve.models.weight_files import read_state
+from cotsieve.models.weight_layout import weight_files
 
 MEND = "Fetch the model's folder again; its config.json must belong to its weights."
 

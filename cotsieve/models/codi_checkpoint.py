@@ -19,7 +19,8 @@ from cotsieve.models.language_layers import Layer, language_layers
 from cotsieve.models.language_weights import Stored, cast, embedding_weights
 from cotsieve.models.ledger import Ledger
 from cotsieve.models.tokenizer import load_tokenizer, vocabulary_findings
-from cotsieve.models.weight_files import read_state, weight_files
+from cotsieve.models.weight_files import read_state
+from cotsieve.models.weight_layout import weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -41,7 +41,7 @@ class Decoder:
         tied = weights["head.weight"] is weights["embed.weight"]
         self.head = self.embedding if tied else weights["head.weight"].to(device, dtype)
         self.positions = _moved(weights.get("positions.weight"), device, dtype)
-        self.final_norm = _norm(weights, "final_norm", architecture, device)
+        self.final_norm = _norm(weights, "final_norm", architecture, device, dtype)
         self.blocks = [
             _Block(weights, f"layers.{index}", architecture, device, dtype)
             for index in range(architecture.layers)
@@ -71,11 +71,12 @@ class Decoder:
             if edit:
                 residual = edit(index, RESID_PRE, residual)
             query, key, value = block.project(residual, rotation)
-            keys.append(key)
-            values.append(value)
+            # Copied, since every step reads them, and a view would hold the queries in memory.
+            keys.append(key.transpose(1, 2).contiguous())
+            values.append(value.transpose(1, 2).contiguous())
             if block is self.blocks[-1]:  # nothing reads the last block's output of a prompt
                 break
-            residual = block.finish(residual, _causal(query, key, value))
+            residual = block.finish(residual, _causal(query, keys[-1], values[-1]))
             if edit:
                 residual = edit(index, RESID_POST, residual)
         return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
@@ -90,8 +91,8 @@ class Decoder:
             if edit:
                 residual = edit(index, RESID_PRE, residual)
             query, key, value = block.project(residual, rotation)
-            rows.keys[index][:, :, :, rows.length] = key
-            rows.values[index][:, :, :, rows.length] = value
+            rows.keys[index][:, :, :, rows.length] = key.transpose(1, 2)
+            rows.values[index][:, :, :, rows.length] = value.transpose(1, 2)
             residual = block.finish(residual, _attend(query, rows, index))
             if edit:
                 residual = edit(index, RESID_POST, residual)
@@ -102,14 +103,14 @@ class Decoder:
         return inputs if self.positions is None else inputs + F.embedding(positions, self.positions)
 
     def _rotation(self, positions: Tensor, longest: int) -> tuple[Tensor, Tensor] | None:
-        """Cosines and sines at `positions` < longest, to broadcast over heads; None without."""
+        """Cosines and signed sines at `positions` < longest, to broadcast over heads; or None."""
         if self.positions is not None:
             return None
         if self._rotations is None or len(self._rotations[0]) < longest:
             places = torch.arange(2 * max(longest, 512), device=self.device, dtype=torch.float32)
             angles = places[:, None] * self._frequencies
-            angles = torch.cat((angles, angles), dim=-1)
-            self._rotations = (angles.cos() * self._scaling, angles.sin() * self._scaling)
+            cosines, sines = angles.cos() * self._scaling, angles.sin() * self._scaling
+            self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
         cosines, sines = self._rotations
         return cosines[positions][..., None, :], sines[positions][..., None, :]
 
@@ -119,8 +120,8 @@ class _Block:
 
     def __init__(self, weights, name, architecture: Architecture, device, dtype):
         self.shape = architecture
-        self.attention_norm = _norm(weights, f"{name}.attention_norm", architecture, device)
-        self.mlp_norm = _norm(weights, f"{name}.mlp_norm", architecture, device)
+        self.attention_norm = _norm(weights, f"{name}.attention_norm", architecture, device, dtype)
+        self.mlp_norm = _norm(weights, f"{name}.mlp_norm", architecture, device, dtype)
         self.qkv = _Linear(weights, [f"{name}.{part}" for part in "qkv"], device, dtype)
         self.out = _Linear(weights, [f"{name}.o"], device, dtype)
         gated = f"{name}.gate.weight" in weights
@@ -131,25 +132,19 @@ class _Block:
         self.activation = ACTIVATIONS[architecture.activation]
 
     def project(self, residual: Tensor, rotation) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (B, N, T * G, D) with G fastest, keys and values (B, N, T, D); T = P or C."""
+        """Queries (B, T, N * G, D), keys and values (B, T, N, D); T = P or C."""
         shape = self.shape
         problems, tokens, _ = residual.shape
-        kv, size = shape.kv_heads, shape.head_dim
-        mixed = self.qkv(self.attention_norm(residual)).view(problems, tokens, -1, size)
-        query, key, value = mixed.split((shape.heads, kv, kv), dim=2)
+        mixed = self.qkv(self.attention_norm(residual)).view(problems, tokens, -1, shape.head_dim)
+        turning, value = mixed.split((shape.heads + shape.kv_heads, shape.kv_heads), dim=2)
         if rotation is not None:
-            query, key = _rotate(query, rotation), _rotate(key, rotation)
-        group = shape.heads // kv
-        query = query.reshape(problems, tokens, kv, group, size).permute(0, 2, 1, 3, 4)
-        query = query.reshape(problems, kv, tokens * group, size)
-        return query, key.transpose(1, 2), value.transpose(1, 2)
+            turning = _rotate(turning, rotation)
+        query, key = turning.split((shape.heads, shape.kv_heads), dim=2)
+        return query, key, value
 
     def finish(self, residual: Tensor, attended: Tensor) -> Tensor:
-        """Add attention, (B, N, T * G, D), and the feed-forward part to the residual stream."""
-        problems, tokens, _ = residual.shape
-        kv, size = self.shape.kv_heads, self.shape.head_dim
-        attended = attended.reshape(problems, kv, tokens, -1, size).permute(0, 2, 1, 3, 4)
-        residual = residual + self.out(attended.reshape(problems, tokens, -1))
+        """Add attention, (B, T, N * G * D), and the feed-forward part to the residual stream."""
+        residual = residual + self.out(attended)
         wide = self.widen(self.mlp_norm(residual))
         if self.gated:
             gate, up = wide.chunk(2, dim=-1)
@@ -176,51 +171,53 @@ class _Linear:
         return F.linear(inputs, self.weight, self.bias)
 
 
-def _norm(weights, name: str, architecture: Architecture, device) -> Callable[[Tensor], Tensor]:
-    """RMSNorm, or LayerNorm where the architecture has a bias; statistics in float32."""
-    weight = weights[f"{name}.weight"].to(device, torch.float32)
-    bias = _moved(weights.get(f"{name}.bias"), device, torch.float32)
+def _norm(weights, name: str, architecture: Architecture, device, dtype):
+    """RMSNorm, or LayerNorm for GPT-2; torch takes the statistics of narrow formats in float32."""
+    weight = weights[f"{name}.weight"].to(device, dtype)
+    bias = _moved(weights.get(f"{name}.bias"), device, dtype)
     size, eps = weight.shape, architecture.norm_eps
     if architecture.family == "gpt2":
-        return lambda x: F.layer_norm(x.float(), size, weight, bias, eps).to(x.dtype)
-    return lambda x: F.rms_norm(x.float(), size, weight, eps).to(x.dtype)
+        return lambda x: F.layer_norm(x, size, weight, bias, eps)
+    return lambda x: F.rms_norm(x, size, weight, eps)
 
 
 def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotary embedding of (B, T, heads, D), halves paired as in LLaMA."""
+    """Rotary embedding of (B, T, heads, D), halves paired as in LLaMA; the sines have signs."""
     cosines, sines = rotation
-    first, second = heads.float().chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return (heads.float() * cosines + turned * sines).to(heads.dtype)
+    wide = heads.float()
+    first, second = wide.chunk(2, dim=-1)
+    turned = torch.cat((second, first), dim=-1)
+    return (wide * cosines).addcmul_(turned, sines).to(heads.dtype)
 
 
-def _causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _causal(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Causal attention inside prompts; pads come last, so no real token sees one."""
-    problems, kv, tokens, size = key.shape
-    grouped = query.view(problems, kv, tokens, -1, size).transpose(2, 3).flatten(1, 2)
-    out = F.scaled_dot_product_attention(grouped, key, value, is_causal=True, enable_gqa=True)
-    return out.view(problems, kv, -1, tokens, size).transpose(2, 3).flatten(2, 3)
+    out = F.scaled_dot_product_attention(
+        query.transpose(1, 2), keys, values, is_causal=True, enable_gqa=True
+    )
+    return out.transpose(1, 2).flatten(2)
 
 
 def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
-    """Attention of one new token per continuation to its prompt and to its own tokens."""
-    problems, kv, queries, size = query.shape
+    """Attention of one new token per continuation to its prompt and to its own tokens.
+
+    All C * G queries of a head read a problem's prompt in one product.
+    """
+    keys, values = rows.prompts.keys[layer], rows.prompts.values[layer]
+    problems, kv, reach, size = keys.shape
     length = rows.length + 1
-    prompts = rows.prompts
-    query = query * size**-0.5
-    own = query.view(problems, kv, rows.count, -1, size)
-    to_prompt = query @ prompts.keys[layer].transpose(-1, -2)
+    own = (query * size**-0.5).unflatten(2, (kv, -1)).transpose(1, 2).contiguous()
+    shared = own.flatten(2, 3)
+    to_prompt = (shared @ keys.transpose(-1, -2)).view(*own.shape[:-1], reach)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
-    reach = to_prompt.shape[-1]
-    group = queries // rows.count  # said, since a prompt may be empty
-    seen = to_prompt.view(problems, kv, rows.count, group, reach).float() + rows.mask
     own_mask = rows.own_mask(length)
     to_own = to_own.float() if own_mask is None else to_own.float() + own_mask
+    seen = to_prompt.float() + rows.mask
     weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)
-    weights = weights.view(problems, kv, queries, -1)
-    from_own = weights[..., reach:].view(problems, kv, rows.count, -1, length)
-    out = (from_own @ rows.values[layer][:, :, :, :length]).view(problems, kv, queries, size)
-    return out + weights[..., :reach] @ prompts.values[layer]
+    from_prompt = weights[..., :reach].flatten(2, 3) @ values
+    from_own = weights[..., reach:] @ rows.values[layer][:, :, :, :length]
+    attended = from_own + from_prompt.view(own.shape)
+    return attended.transpose(1, 2).flatten(2)
 
 
 def _moved(tensor: Tensor | None, device, dtype) -> Tensor | None:

@@ -1,6 +1,5 @@
 """Read the tensors of a checkpoint folder, whichever of the usual file layouts it has."""
 
-import json
 import zipfile
 from pathlib import Path
 
@@ -8,27 +7,9 @@ import torch
 from torch import Tensor
 
 from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.models.weight_layout import FETCH, INDEX, shards_of, weight_head
 
-LAYOUTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
-"""The file that decides how a folder is read; the first one present wins."""
-
-INDEX = ".index.json"
 LFS_POINTER = b"version https://git-lfs"
-FETCH = "Fetch the file again and compare its size with the original."
-
-
-def weight_files(checkpoint: Path) -> list[Path]:
-    """The files `read_state` would read (index first, then shards by name), without reading them.
-
-    Raises BadInput when there is no weight file, the index is damaged, or shards are missing.
-    """
-    head = _head(Path(checkpoint))
-    return [head, *sorted(_shards(head))] if head.name.endswith(INDEX) else [head]
 
 
 def read_state(checkpoint: Path) -> dict[str, Tensor]:
@@ -37,12 +18,12 @@ def read_state(checkpoint: Path) -> dict[str, Tensor]:
     `checkpoint` is a folder or one weight file. Pickles are opened with PyTorch's restricted
     unpickler, so a file that would run code is refused. Raises BadInput naming the file.
     """
-    head = _head(Path(checkpoint))
+    head = weight_head(Path(checkpoint))
     if not head.name.endswith(INDEX):
         return _read(head)
     state: dict[str, Tensor] = {}
     findings: list[Finding] = []
-    for path, names in sorted(_shards(head).items()):
+    for path, names in sorted(shards_of(head).items()):
         tensors = _read(path)
         state |= tensors
         mend = "Fetch index and shards again, from one revision."
@@ -55,42 +36,6 @@ def read_state(checkpoint: Path) -> dict[str, Tensor]:
     if findings:
         raise BadInput(findings)
     return state
-
-
-def _head(checkpoint: Path) -> Path:
-    if checkpoint.is_file():
-        return checkpoint
-    if not checkpoint.is_dir():
-        raise bad(checkpoint, "there is no such file or folder", "Correct the checkpoint's path.")
-    for name in LAYOUTS:
-        if (checkpoint / name).is_file():
-            return checkpoint / name
-    present = ", ".join(sorted(path.name for path in checkpoint.iterdir())[:8]) or "nothing"
-    mend = f"A checkpoint has one of {', '.join(LAYOUTS)}; name its folder, or the file itself."
-    raise bad(checkpoint, f"holds no weight file, only {present}", mend)
-
-
-def _shards(index: Path) -> dict[Path, set[str]]:
-    """Shard file → the tensors the index says it holds."""
-    try:
-        entries = json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise bad(index, f"is not an index of shards ({error!r})", FETCH) from None
-    shards: dict[Path, set[str]] = {}
-    for name, file in entries:
-        if not isinstance(file, str) or Path(file).name != file:
-            what = f"{file!r} is not the name of a file beside the index"
-            raise bad(f"{index}: {name}", what, FETCH)
-        shards.setdefault(index.parent / file, set()).add(name)
-    missing = [path for path in sorted(shards) if not path.is_file()]
-    if missing:
-        raise BadInput(
-            Finding(str(path), f"is listed in {index.name} but missing", "Fetch this shard.")
-            for path in missing
-        )
-    if not shards:
-        raise bad(index, "lists no tensors", FETCH)
-    return shards
 
 
 def _read(path: Path) -> dict[str, Tensor]:

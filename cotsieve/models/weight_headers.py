@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotsieve.ground.faults import bad
+from cotsieve.models.weight_layout import FETCH
 
 MOST_HEADER = 100 * 2**20
 """Bytes; the safetensors library refuses longer headers too."""
-FETCH = "Fetch the file again and compare its size with the original."
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cotsieve.report.sections import anchor, headline, model_section, provenance
+from cotsieve.report.origin_section import provenance
+from cotsieve.report.sections import anchor, headline, model_section
 from cotsieve.report.wording import escaped, joined
 
 PAGE = "page.html"

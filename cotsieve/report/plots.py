@@ -8,6 +8,18 @@ from cotsieve.report.wording import VERDICT_WORDS, escaped, interval, percent, w
 Share = Mapping[str, Any]
 
 
+def block(title: str, lead: str, body: str, files: str = "", kind: str = "") -> str:
+    """A titled part of a section; `files` is the stem of its figure's files."""
+    shown = ""
+    if files:
+        links = " · ".join(
+            f'<a href="{files}.{suffix}">{suffix.upper()}</a>' for suffix in ("csv", "svg", "png")
+        )
+        shown = f'<p class="files">{links}</p>'
+    text = f'<p class="lead">{lead}</p>' if lead else ""
+    return f'<div class="block {kind}"><h3>{title}</h3>{text}{body}{shown}</div>\n'
+
+
 def table(
     header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1, caption: str = ""
 ) -> str:

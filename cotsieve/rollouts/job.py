@@ -1,8 +1,9 @@
 """The frame of a job that makes rollouts: reuse the rows that are kept, make the others, write."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from cotsieve.ground import tables
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.kept import KeptRows, Row, reusable
+from cotsieve.rollouts.own_gpu import take_gpu
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import ROLLOUTS
 
@@ -17,8 +19,10 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, str, int]
 """Problem id, condition, sample."""
-Missing = Mapping[tuple[tuple[str, int], ...], list[Problem]]
-"""(condition, sample) pairs → the problems that miss just these."""
+Pairs = tuple[tuple[str, int], ...]
+"""(condition, sample) pairs."""
+Missing = Mapping[Pairs, list[Problem]]
+"""What is missing → the problems that miss just this."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +45,27 @@ def run_shard(
     kept: KeptRows,
     make: Callable[[Missing], Iterator[list[Row]]],
     given: Sequence[Row] = (),
+    ahead: Iterable["Ahead"] = (),
 ) -> None:
     """Write the rollouts of `problems` under the conditions of `recipe` to `output`.
 
     `given` rows are taken as they are. `make` yields the rows that are neither given nor kept; it
-    is called only if there are any, so that no model is loaded in vain.
+    is called only if there are any, so that no model is loaded in vain. Once it is, what the shards
+    in `ahead` miss is made as well, and kept for their own jobs.
     """
     started = time.perf_counter()
     rows = {_key(row): row for row in given}
-    wanted = [
-        (problem, condition, sample)
-        for problem in problems
-        for condition in recipe.conditions
-        for sample in range(samples)
-    ]
-    with kept.alone():
+    wanted = _wanted(problems, recipe, samples)
+    with kept.alone(), contextlib.ExitStack() as others:
         rows |= _reused(kept, recipe, [item for item in wanted if _named(*item) not in rows])
         reused = len(rows) - len(given)
         log.info("%d problems; %d rows are kept from before", len(problems), reused)
-        rows |= _made(make, _missing(rows, wanted), kept)
+        missing = _missing(rows, wanted)
+        if missing:
+            homes = dict.fromkeys((problem.problem_id for problem in problems), kept)
+            for shard in ahead:
+                _take(shard, recipe, samples, missing, homes, others)
+            rows |= _made(make, missing, homes)
         ordered = [rows[_named(*item)] for item in wanted]
         tables.write(ordered, output, ROLLOUTS, recipe.origin())
         kept.finish(output)
@@ -68,18 +74,72 @@ def run_shard(
     log.info("%d rows, %d of them failed, %.1f s", len(ordered), failed, seconds)
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """Another shard that a job may work on once its model is loaded."""
+
+    problems: Sequence[Problem]
+    kept: KeptRows
+
+
+def _take(
+    shard: Ahead,
+    recipe: Recipe,
+    samples: int,
+    missing: dict[Pairs, list[Problem]],
+    homes: dict[str, KeptRows],
+    locks: contextlib.ExitStack,
+) -> None:
+    """Add what a shard misses to the work, unless another job is at it."""
+    with contextlib.ExitStack() as lock:
+        if not lock.enter_context(shard.kept.alone_now()):
+            return
+        wanted = _wanted(shard.problems, recipe, samples)
+        absent = _missing(_reused(shard.kept, recipe, wanted), wanted)
+        if absent:
+            for pairs, problems in absent.items():
+                missing.setdefault(pairs, []).extend(problems)
+            homes.update(dict.fromkeys((p.problem_id for p in shard.problems), shard.kept))
+            locks.push(lock.pop_all())
+
+
 def _made(
-    make: Callable[[Missing], Iterator[list[Row]]], missing: Missing, kept: KeptRows
+    make: Callable[[Missing], Iterator[list[Row]]],
+    missing: Missing,
+    homes: Mapping[str, KeptRows],
 ) -> dict[Key, Row]:
     """Make the rows that are missing; whatever ends the job, those that are finished are kept."""
     rows: dict[Key, Row] = {}
     try:
-        for finished in make(missing) if missing else ():
+        for finished in make(missing):
             rows |= {_key(row): row for row in finished}
-            kept.add(finished)
+            for kept, group in _by_home(finished, homes):
+                kept.add(group)
     finally:
-        kept.flush()
+        for kept in {id(kept): kept for kept in homes.values()}.values():
+            kept.flush()
     return rows
+
+
+def _by_home(
+    rows: Sequence[Row], homes: Mapping[str, KeptRows]
+) -> Iterator[tuple[KeptRows, list[Row]]]:
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(id(homes[row["problem_id"]]), []).append(row)
+    for group in groups.values():
+        yield homes[group[0]["problem_id"]], group
+
+
+def _wanted(
+    problems: Sequence[Problem], recipe: Recipe, samples: int
+) -> list[tuple[Problem, str, int]]:
+    return [
+        (problem, condition, sample)
+        for problem in problems
+        for condition in recipe.conditions
+        for sample in range(samples)
+    ]
 
 
 def _key(row: Row) -> Key:
@@ -100,12 +160,14 @@ def _reused(
     }
 
 
-def _missing(rows: Mapping[Key, Row], wanted: Sequence[tuple[Problem, str, int]]) -> Missing:
+def _missing(
+    rows: Mapping[Key, Row], wanted: Sequence[tuple[Problem, str, int]]
+) -> dict[Pairs, list[Problem]]:
     absent: dict[Problem, list[tuple[str, int]]] = {}
     for problem, condition, sample in wanted:
         if _named(problem, condition, sample) not in rows:
             absent.setdefault(problem, []).append((condition, sample))
-    groups: dict[tuple[tuple[str, int], ...], list[Problem]] = {}
+    groups: dict[Pairs, list[Problem]] = {}
     for problem, pairs in absent.items():
         groups.setdefault(tuple(pairs), []).append(problem)
     return groups
@@ -113,6 +175,7 @@ def _missing(rows: Mapping[Key, Row], wanted: Sequence[tuple[Problem, str, int]]
 
 def with_torch(running: Running, load: Callable[[], Any]) -> Any:
     """Load a model with the threads of the job, and say how long that took."""
+    take_gpu(running.device)
     import torch
 
     torch.set_num_threads(running.threads)

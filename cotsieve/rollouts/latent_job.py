@@ -1,12 +1,12 @@
 """The job that runs a shard through a model with latent thoughts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.job import Missing, Running, run_shard, with_torch
+from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
 
@@ -21,10 +21,13 @@ def run_latent_shard(
     recipe: Recipe,
     running: Running,
     kept: KeptRows,
+    ahead: Iterable[Ahead] = (),
 ) -> None:
     """Write the rollouts of `problems`; `model` and `decoding` are the full definitions."""
     make = partial(_made, reference, model, decoding, recipe, running)
-    run_shard(output, problems=problems, recipe=recipe, samples=1, kept=kept, make=make)
+    run_shard(
+        output, problems=problems, recipe=recipe, samples=1, kept=kept, make=make, ahead=ahead
+    )
 
 
 def _made(

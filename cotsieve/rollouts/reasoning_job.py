@@ -1,6 +1,6 @@
 """The jobs that run a shard through a model that writes its reasoning: traces, then ablations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.interventions import from_definition
-from cotsieve.rollouts.job import Missing, Running, run_shard, with_torch
+from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
 
@@ -24,6 +24,7 @@ def run_traces(
     recipe: Recipe,
     running: Running,
     kept: KeptRows,
+    ahead: Iterable[Ahead] = (),
 ) -> None:
     """Write baseline rollouts; `model` and `decoding` are the full definitions."""
     samples = decoding["samples"]
@@ -36,7 +37,9 @@ def run_traces(
         for pairs, chosen in missing.items():
             yield from trace(loaded, recipe, chosen, [sample for _, sample in pairs], given)
 
-    run_shard(output, problems=problems, recipe=recipe, samples=samples, kept=kept, make=make)
+    run_shard(
+        output, problems=problems, recipe=recipe, samples=samples, kept=kept, make=make, ahead=ahead
+    )
 
 
 def run_ablations(

@@ -15,6 +15,8 @@ NUMBER_BYTES = {"float32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 CPU_SPEED, GPU_SPEED = 2e10, 2e13
 """Operations per second of one processor core, and of a GPU, that decoding in batches reaches:
 orders of magnitude, for a first estimate."""
+LOADING = 8.0
+"""Seconds until a job has loaded its libraries and a small model."""
 
 
 class Memory(NamedTuple):
@@ -95,21 +97,21 @@ def _free_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def seconds(folder: Path, jobs: int, count: int, rows: int, tokens: int, cores: int, gpu: bool):
+def seconds(earlier: Path, jobs: int, products: int, gpu: bool) -> float:
     """Seconds that `jobs` jobs take one after the other.
 
-    From what earlier jobs took, as their benchmarks below `folder` say; else from the number of
-    operations, 2 per parameter and token, for `rows` rows of `tokens` tokens.
+    From what earlier jobs took, as their benchmarks below the folder `earlier` say; else from the
+    number of operations, two for each of `products`: parameters times tokens.
     """
     measured = []
-    for file in sorted(folder.rglob("*.tsv")):
+    for file in sorted(earlier.rglob("*.tsv")):
         try:
             measured.append(float(file.read_text().splitlines()[1].split("\t")[0]))
         except (OSError, ValueError, IndexError):
             continue
     if measured:
         return mean(measured) * jobs
-    return 2.0 * count * rows * tokens / (GPU_SPEED if gpu else CPU_SPEED * cores) + 8.0 * jobs
+    return 2.0 * products / (GPU_SPEED if gpu else CPU_SPEED) + LOADING * jobs
 
 
 def result_bytes(rows: int, tokens: int) -> int:

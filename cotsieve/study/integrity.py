@@ -52,7 +52,8 @@ class Integrity:
         except BadInput as error:
             log.warning("%s (it will be made again)", error.findings[0])
             after = {"path": str(path), "times": before.get("times", 0) + 1, "stamp": stamp}
-            remember(counter, after)
+            with suppress(OSError):  # a read-only folder: the run itself will say so
+                remember(counter, after)
             return after
         self._intact[str(path)] = stamp
         return before
@@ -76,5 +77,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _loaded(path: Path) -> dict:
     with suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
+        note = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(note, dict):
+            return note
     return {}

@@ -1,11 +1,14 @@
 """What the scripts that make rollouts need besides their params: plan, files, and how to run."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.job import Running
+from cotsieve.rollouts.job import Ahead, Running
 from cotsieve.rollouts.kept import KeptRows
+from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.study.identity import model_files
 from cotsieve.study.part import plain
@@ -30,8 +33,8 @@ class Making:
     @classmethod
     def of(cls, snakemake: Any) -> "Making":
         """The job that a script was started for; its problems are checked against the plan."""
-        study = read_study(snakemake.config)
-        plan, names, params = Plan(study), snakemake.wildcards, snakemake.params
+        study, plan = study_and_plan(snakemake)
+        names, params = snakemake.wildcards, snakemake.params
         problems = plan.planned(names.source, names.shard, params.problems["problems"]["content"])
         return cls(study, plan, names, params, problems)
 
@@ -62,11 +65,46 @@ class Making:
 
     def kept(self, what: str) -> KeptRows:
         """The rows kept for this shard; `what` tells sweeps and traces apart."""
+        return self._kept(what, self.names.source, self.problems)
+
+    def ahead(self, what: str) -> Iterator[Ahead]:
+        """Other shards of the study that this job may work on while its model is loaded."""
+        mine = f"{self.names.source}/{self.names.shard}"
+        others = [shard for shard in self.plan.shards if shard.name != mine]
+        for shard in others[: self._most_ahead()]:
+            problems = self.plan.held(shard)
+            yield Ahead(problems, self._kept(what, shard.source, problems))
+
+    def _most_ahead(self) -> int:
+        """How many; by itself a job takes others only where it has a machine's one GPU alone."""
+        chosen = self.study.engine.ahead
+        if chosen != "auto":
+            return chosen
+        if self.study.engine.device == "cpu" or any(name in os.environ for name in SCHEDULERS):
+            return 0
+        return len(self.plan.shards) if len(visible_gpus(os.environ)) == 1 else 0
+
+    def _kept(self, what: str, source: str, problems: list[Problem]) -> KeptRows:
         engine, names = self.study.engine, self.names
         return KeptRows(
-            f"results/{names.study}/kept/{names.model}/{names.source}",
+            f"results/{names.study}/kept/{names.model}/{source}",
             what,
-            [problem.row for problem in self.problems],
+            [problem.row for problem in problems],
             most_problems=engine.keep_problems,
             most_seconds=engine.keep_seconds,
         )
+
+
+def study_and_plan(snakemake: Any) -> tuple[Study, Plan]:
+    """The study of a job, and its plan with the sources where this job finds them.
+
+    That need not be where they were fetched to: a workflow's storage brings them to the job.
+    """
+    study = read_study(snakemake.config)
+    plan, names = Plan(study), snakemake.wildcards
+    needed = plan.sources_for(names.source, names.shard)
+    files = dict(zip(needed, snakemake.input.sources, strict=True))
+    reference = snakemake.input.get("reference")
+    if reference:
+        files[plan.reference_source(names.sweep)] = str(reference)
+    return study, Plan(study, files)

@@ -7,6 +7,7 @@ against that digest, so the code that reads sources cannot change a result behin
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,12 +46,16 @@ class Shard:
 class Plan:
     """The shards of a study and the problems in them."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: Study, files: Mapping[str, str] | None = None):
+        """`files`: source → where a job finds it, if not where the study says (`source_file`)."""
         self.study = study
+        self._files = files or {}
         self._problems: dict[str, list[Problem]] = {}
 
     def source_file(self, name: str) -> Path:
         """The local file of a source; for a hub source the one the fetch rule writes."""
+        if name in self._files:
+            return Path(self._files[name])
         source = self.study.sources[name]
         if source.path is not None:
             return located(source.path)
@@ -111,6 +116,10 @@ class Plan:
         """Problem id → reference answer, which must be those of the digest `references`."""
         problems = self._checked(source, shard, "references", references)
         return {problem.problem_id: problem.answer for problem in problems}
+
+    def held(self, shard: Shard) -> list[Problem]:
+        """The problems of a shard of this plan."""
+        return self._held(shard.source, shard.index)
 
     def _checked(self, source: str, shard: str, what: str, planned: str) -> list[Problem]:
         name = f"{source}/{shard}"

@@ -4,18 +4,18 @@ Part of every real run; alone: `python -m cotsieve.study.preflight STUDY.yaml`. 
 loaded. The Snakefile alone asks this, so nothing here can make a result stale.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.models.architecture import Architecture, read_architecture
 from cotsieve.models.weight_check import checked_headers
-from cotsieve.models.weight_files import weight_files
+from cotsieve.models.weight_layout import weight_files
 from cotsieve.problems.problem import Problem
 from cotsieve.study import capacity
 from cotsieve.study.capacity import readable
@@ -29,12 +29,6 @@ from cotsieve.study.settings import read_study
 
 MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
-
-
-class Told(NamedTuple):
-    """What preflight has to say when nothing is wrong."""
-
-    lines: list[str]
 
 
 def preflight(plan: Plan, jobs: dict[str, int] | None = None, *, here: bool = True) -> list[str]:
@@ -88,7 +82,7 @@ def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
             raise bad(place, f"cannot be written ({error.strerror})", mend) from None
     tokens = {name: plan.study.decoding_of(name).max_new_tokens for name in jobs}
     need = sum(capacity.result_bytes(_rows(plan, name), tokens[name]) for name in jobs)
-    free = capacity.shutil.disk_usage(folder).free
+    free = shutil.disk_usage(folder).free
     if free < need // 2:  # most answers are shorter than they may be
         what = f"{readable(free)} are free, results may take {readable(need)}"
         raise bad(folder, what, "Free space, or run in another folder (snakemake --directory).")
@@ -203,18 +197,13 @@ def _tokens(
 def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:
     found = capacity.device(plan.study.engine.device) if here else None
     gpu = found.is_gpu if found else not here
-    rows = _rows(plan, name)
-    time = sum(
-        capacity.seconds(
-            Path("results") / plan.study.study / "benchmarks" / rule / name,
-            jobs, count, rows, tokens, 1, gpu,
-        )
-        for rule in (["generate"] if isinstance(plan.study.models[name], Model) else ["ablate"])
-    )  # fmt: skip
-    share = jobs / max(1, _all_jobs(plan).get(name, jobs))
+    rows = round(_rows(plan, name) * min(1.0, jobs / max(1, _all_jobs(plan)[name])))
+    rule = "generate" if isinstance(plan.study.models[name], Model) else "ablate"
+    earlier = Path("results") / plan.study.study / "benchmarks" / rule / name
+    seconds = capacity.seconds(earlier, jobs, count * rows * tokens, gpu)
     return (
-        f"{name}: {count / 1e6:.3g} million parameters, {jobs} jobs, up to {round(rows * share):,} "
-        f"rows, longest {tokens} tokens; very roughly {_duration(time)}"
+        f"{name}: {count / 1e6:.3g} million parameters, {jobs} jobs, up to {rows:,} rows, longest "
+        f"{tokens} tokens; very roughly {_duration(seconds)}"
     )
 
 

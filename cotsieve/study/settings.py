@@ -170,6 +170,9 @@ class Engine(Part):
     shard_size: Count = 250
     """Rows of a source in one job."""
     device: str = "auto"
+    ahead: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    """How many other shards a job works on once its model is loaded, so that the load is paid once.
+    auto: all of them where the machine's only GPU is used, else none."""
     keep_problems: Count = 200
     """A job that is killed loses at most so many finished problems,"""
     keep_seconds: Annotated[float, Field(gt=0)] = 30.0

@@ -11,7 +11,8 @@ from make_codi import save_state
 from torch import Tensor
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.models.weight_files import read_state, weight_files
+from cotsieve.models.weight_files import read_state
+from cotsieve.models.weight_layout import weight_files
 
 STATE = {f"tensor.{i}": torch.arange(6.0).reshape(2, 3) + i for i in range(4)}
 SHARDS = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]

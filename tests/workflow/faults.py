@@ -23,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "models")]
 
-from make_codi import make_codi
-from running import ROOT, files_under, run, study_of, write_study
+from make_codi import make_codi  # noqa: E402
+from running import ROOT, files_under, run, study_of, write_study  # noqa: E402
 
-from cotsieve.ground.tables import read
+from cotsieve.ground.tables import read  # noqa: E402
 
 PROCESS_FAULTS = ("kill job", "kill snakemake", "kill group", "terminate group")
 STORAGE_FAULTS = ("disk full", "folder turns read-only", "folder is read-only")
@@ -136,7 +136,9 @@ class FaultRun:
                 print("struck", f"{time.monotonic() - self.clock:.1f} s", flush=True)
             _await_end(process)
         if os.environ.get("FAULTS_VERBOSE"):
-            print(fault, parts, f"{pause:.1f}", f"{time.monotonic() - self.clock:.1f} s", flush=True)
+            print(
+                fault, parts, f"{pause:.1f}", f"{time.monotonic() - self.clock:.1f} s", flush=True
+            )
         told = log.read_text(errors="replace")
         self.hits[fault] += 1
         if "Traceback" in told and fault not in ("disk full",):

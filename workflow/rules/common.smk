@@ -5,10 +5,12 @@ dict with its name inside: no change can hide behind an equal value of another p
 """
 
 import atexit
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards
+from snakemake.logging import logger
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import clear_left_behind, content_digest
@@ -27,6 +29,7 @@ from cotsieve.study.integrity import Integrity
 from cotsieve.study.lock import lock_study, unlock_study
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
+from cotsieve.study.preflight import preflight
 from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.model_settings import ImportedModel
 from cotsieve.study.part import decided
@@ -188,8 +191,19 @@ def before_the_first_job():
     try:
         atexit.register(unlock_study, lock_study(f"results/{STUDY}"))
         clear_left_behind(f"results/{STUDY}")
+        for line in preflight(plan, model_jobs(), here=workflow.local_exec):
+            logger.info(line)
     except BadInput as error:
         raise WorkflowError(f"the study cannot run now:\n{error}") from None
+
+
+def model_jobs():
+    """Model → how many jobs of this run load it."""
+    return Counter(
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name in ("generate", "trace", "ablate")
+    )
 
 
 def print_summaries():

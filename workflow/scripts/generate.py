@@ -17,5 +17,6 @@ if __name__ == "__main__":
             ),
             running=job.running(snakemake.input.get("model"), snakemake.threads),
             kept=job.kept(snakemake.wildcards.sweep),
+            ahead=job.ahead(snakemake.wildcards.sweep),
             **job.definitions(),
         )

@@ -14,5 +14,6 @@ if __name__ == "__main__":
             recipe=job.recipe({BASELINE: None}),
             running=job.running(snakemake.input.get("model"), snakemake.threads),
             kept=job.kept("traces"),
+            ahead=job.ahead("traces"),
             **job.definitions(),
         )

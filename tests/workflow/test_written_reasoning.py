@@ -1,0 +1,167 @@
+"""Models that write their reasoning, through the whole workflow."""
+
+import json
+from pathlib import Path
+
+import pytest
+from running import json_lines, merged, run, write_study
+
+from cotsieve.findings.merge import MERGED
+from cotsieve.findings.necessity import NECESSITY
+from cotsieve.ground.tables import read
+from cotsieve.rollouts.schema import ROLLOUTS
+
+EDITS = {
+    "full": {"reasoning": "keep"},
+    "empty": {"reasoning": "empty"},
+    "finished": {"reasoning": "finished"},
+    "first_half": {"reasoning": "truncate", "sentences_fraction": 0.5},
+    "drop_statement": {"reasoning": "drop-statement"},
+    "drop_equation": {"reasoning": "drop-equation"},
+    "statement_only": {"reasoning": "statement-only"},
+    "alter_statement": {"reasoning": "alter-statement"},
+    "alter_all": {"reasoning": "alter-all"},
+    "reverse": {"reasoning": "reverse"},
+    "mask_digits": {"reasoning": "mask-digits"},
+}
+END = 421
+"""The end token of the golden model, which its recorded rows hold."""
+
+
+def reasoning_study(model: Path, source: dict, **changes) -> dict:
+    study = {
+        "study": "words",
+        "sources": {"words": source},
+        "models": {"tiny": {"family": "reasoning", "model": str(model)}},
+        "decoding": {"max_new_tokens": 24},
+        "sweeps": {"written": {"conditions": {"empty": {"reasoning": "empty"}}}},
+        "sieve": {"sweep": "written", "ablation": "empty"},
+        "grading": {"grader": "r2a"},
+        "draw": {"total": 5},
+        "engine": {"batch_rows": 64, "shard_size": 10},
+    }
+    return merged(study, changes)
+
+
+@pytest.fixture(scope="module")
+def r2a(shared: Path) -> Path:
+    return shared / "golden" / "r2a"
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def recorded(r2a) -> dict[tuple[str, str], dict]:
+    rows = lines(r2a / "ablation" / "results.jsonl")
+    return {(row["unique_id"], row["condition"]): row for row in rows}
+
+
+def test_the_recorded_ablations_come_out_as_recorded(r2a, recorded, tmp_path):
+    """All 264 rows: token ids, verdicts and what was read as the answer."""
+    problems = [
+        {**row, "think": recorded[row["unique_id"], "full"]["think"]}
+        for row in lines(r2a / "ablation" / "problems.jsonl")
+    ]
+    json_lines(problems, tmp_path / "problems.jsonl")
+    columns = {"id": "unique_id", "question": "question"}
+    columns |= {"answer": "final_answer", "reasoning": "think"}
+    source = {"path": "problems.jsonl", "format": "columns", "columns": columns}
+    study = reasoning_study(
+        r2a / "models" / "tiny-copy",
+        source,
+        models={"tiny": {"traces": "given"}},
+        sweeps={"written": {"conditions": EDITS}},
+    )
+    write_study(tmp_path, study)
+    run(tmp_path)
+
+    found = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
+    rows = {(row["problem_id"], row["condition"]): row for row in found}
+    for key, expected in recorded.items():
+        row = rows.pop(key)
+        tokens = [token for token in expected["new_token_ids"] if token != END]
+        assert row["token_ids"] == tokens
+        assert (row["verdict"] == "correct") == expected["is_correct"]
+        assert row["prediction"] == (expected["extracted_answer"] or None)
+        assert (row["finish_reason"] == "stop") == expected["finished"]
+    assert len(recorded) == 264
+    # what is left is the baseline, which is the full reasoning
+    assert {condition for _, condition in rows} == {"baseline"} and len(rows) == 24
+    for (problem_id, _), row in rows.items():
+        assert row["token_ids"] == [
+            token for token in recorded[problem_id, "full"]["new_token_ids"] if token != END
+        ]
+    needed = read(tmp_path / "results/words/necessity/tiny.parquet", NECESSITY)["needs_cot"]
+    assert needed.to_pylist() == [True] * 24
+
+
+def test_real_competition_problems_go_through(shared, r2a, tmp_path):
+    """200 problems of MATH: every row is finished, or failed with a reason."""
+    problems = shared / "data" / "math" / "test.jsonl.gz"
+    study = reasoning_study(
+        r2a / "models" / "tiny-qwen2",
+        {"path": str(problems), "format": "math"},
+        select={"limit": 200},
+        decoding={"max_new_tokens": 6},
+        sweeps={
+            "written": {
+                "conditions": {
+                    "empty": {"reasoning": "empty"},
+                    "direct": {"reasoning": "empty", "answer": "forced"},
+                    "half": {"reasoning": "truncate", "fraction": 0.5, "answer": "forced"},
+                    "swap": {"reasoning": "swap"},
+                    "blocked": {"attention": "blocked"},
+                    "zero": {"operation": "zero", "layer": "middle"},
+                }
+            }
+        },
+        grading={"grader": "math"},
+        strata={"by": "level-subject"},
+        engine={"shard_size": 100},
+    )
+    write_study(tmp_path, study)
+    run(tmp_path, cores=2)
+    rows = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
+    assert len(rows) == 200 * 7
+    for row in rows:
+        failed = row["finish_reason"] == "failed"
+        assert failed == (row["verdict"] == "failed")
+        assert bool(row["error"]) == failed
+        assert failed or row["token_ids"] is not None
+    assert len({row["stratum"] for row in rows}) > 3
+    assert sum(row["finish_reason"] == "failed" for row in rows) < len(rows) / 10
+
+
+def test_what_fails_says_why_everywhere(r2a, tmp_path):
+    """A row that cannot be used, one that is too long, and one that is fine."""
+    rows = [
+        {"q": "2+2?", "a": "4"},
+        {"q": "", "a": "4"},
+        {"q": "many words " * 3000, "a": "4"},
+        {"q": "1+1?", "a": "2"},
+    ]
+    json_lines(rows, tmp_path / "problems.jsonl")
+    source = {"path": "problems.jsonl", "format": "columns", "bad_rows": "record"}
+    source["columns"] = {"question": "q", "answer": "a"}
+    conditions = {"empty": {"reasoning": "empty"}, "swap": {"reasoning": "swap"}}
+    write_study(
+        tmp_path,
+        reasoning_study(
+            r2a / "models" / "tiny-qwen2",
+            source,
+            sweeps={"written": {"conditions": conditions}},
+        ),
+    )
+    run(tmp_path)
+    found = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
+    errors = {(row["problem_id"], row["condition"]): row["error"] for row in found}
+    assert errors["words_0", "baseline"] is errors["words_3", "swap"] is None
+    for condition in ("baseline", "empty", "swap"):
+        assert "question" in errors["words_1", condition]
+        assert "too long" in errors["words_2", condition]
+    needed = read(tmp_path / "results/words/necessity/tiny.parquet", NECESSITY).to_pylist()
+    assert [row["needs_cot"] is None for row in needed] == [False, True, True, False]
+    traced = read(tmp_path / "results/words/traces/tiny/words/0000.parquet", ROLLOUTS)
+    assert traced["finish_reason"].to_pylist()[1:3] == ["failed", "failed"]
