@@ -22,11 +22,11 @@ rule all:
     """Make every table and dataset that a study is run for."""
     default_target: True
     input:
-        expand(rules.problems.output, study=STUDY),
-        expand(rules.merge.output, study=STUDY, model=MODELS),
-        expand(rules.judge.output, study=STUDY, model=MODELS),
-        expand(rules.draw.output, study=STUDY, model=MODELS),
-        expand(rules.report.output, study=STUDY),
+        f"results/{STUDY}/problems.parquet",
+        expand("results/{study}/merged/{model}.parquet", study=STUDY, model=MODELS),
+        expand("results/{study}/necessity/{model}.parquet", study=STUDY, model=MODELS),
+        expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
+        f"results/{STUDY}/report/index.html",
 
 
 onstart:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cotsieve.findings.necessity import graded
+from cotsieve.findings.necessity import outcomes
 from cotsieve.findings.shares import Share, share
 from cotsieve.rollouts.schema import BASELINE
 
@@ -35,20 +35,19 @@ class Failure(NamedTuple):
     error: str
 
 
-def controls(
-    merged: pa.Table, rows: Iterable[Mapping], sweep: str, sample: int = 0
-) -> list[Control]:
+def controls(merged: pa.Table, rows: Iterable[Mapping], sweep: str) -> list[Control]:
     """One entry per condition of the sweep, in the order of the merged table.
 
-    `rows` are the NECESSITY rows of the same sweep.
+    `rows` are the NECESSITY rows of the same sweep. A problem is right under a condition when at
+    least half of its samples are.
     """
     conditions = _of_sweep(merged, sweep)["condition"].unique().to_pylist()
     right: dict[str, set[str]] = {}
     usable = {row["problem_id"] for row in rows}
     for condition in conditions:
-        verdicts = graded(merged, sweep, condition, sample)
-        right[condition] = {key for key, (_, verdict) in verdicts.items() if verdict == "correct"}
-        usable -= {key for key, (_, verdict) in verdicts.items() if verdict == "failed"}
+        found = outcomes(merged, sweep, condition)
+        right[condition] = {key for key, one in found.items() if one.verdict == "correct"}
+        usable -= {key for key, one in found.items() if one.verdict == "failed"}
     at_baseline = right.get(BASELINE, set()) & usable
     needed = {row["problem_id"] for row in rows if row["needs_cot"]} & usable
     return [

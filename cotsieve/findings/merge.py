@@ -30,8 +30,11 @@ MERGED = pa.schema(
         ("answer", pa.string()),
         ("token_ids", pa.list_(pa.int32())),
         ("text", pa.string()),
+        ("answer_text", pa.string()),
+        ("thought_tokens", pa.int32()),
+        ("answer_tokens", pa.int32()),
         ("finish_reason", pa.string()),
-        ("error", pa.string()),
+        ("error", pa.string()),  # why there is no rollout, or no verdict on it
         ("prediction", pa.string()),
         ("verdict", pa.string()),
     ]
@@ -221,6 +224,7 @@ def _joined(placed: _Placed, problems: pa.Table) -> pa.Table:
         **dict(zip(rollouts.column_names, rollouts.columns, strict=True)),
         **dict(zip(about.column_names, about.columns, strict=True)),
         **{name: grades[name] for name in ("prediction", "verdict")},
+        "error": pc.coalesce(rollouts["error"], grades["reason"]),
     }
     return pa.Table.from_arrays([columns[name] for name in MERGED.names], schema=MERGED)
 

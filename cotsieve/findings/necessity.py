@@ -3,9 +3,14 @@
 A problem needs its chain of thought, as measured here, when the model answers it correctly at
 baseline and no longer under the ablation. Failed rollouts say nothing either way: they are counted
 apart and enter no rate.
+
+Of several samples the pass rate decides: a condition is correct when at least half of its samples
+are, failed ones left out. So a problem that needs its chain of thought is solved by at least half
+of the samples at baseline and by less than half under the ablation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -30,8 +35,27 @@ NECESSITY = pa.schema(
         ("ablated_prediction", pa.string()),
         ("ablated_verdict", pa.string()),
         ("needs_cot", pa.bool_()),
+        ("samples", pa.int32()),  # asked for, under each of the two conditions
+        ("baseline_pass_rate", pa.float64()),  # of the samples that did not fail
+        ("baseline_pass_low", pa.float64()),  # Wilson's 95 % interval
+        ("baseline_pass_high", pa.float64()),
+        ("ablated_pass_rate", pa.float64()),
+        ("ablated_pass_low", pa.float64()),
+        ("ablated_pass_high", pa.float64()),
     ]
 )
+
+
+class Outcome(NamedTuple):
+    """What the samples of a problem under one condition come to."""
+
+    prediction: str | None
+    """The answer most of the samples with this verdict gave, of equals the first."""
+    verdict: str
+    """correct when at least half of the samples are; else what most others are."""
+    samples: int
+    passed: Share
+    """Correct samples, of those that did not fail."""
 
 
 class Rates(NamedTuple):
@@ -55,43 +79,51 @@ def needs_cot(baseline_verdict: str, ablated_verdict: str) -> bool | None:
     return baseline_verdict == "correct" and ablated_verdict != "correct"
 
 
-def necessity(
-    merged: pa.Table, problems: pa.Table, sweep: str, condition: str, sample: int = 0
-) -> list[dict]:
+def necessity(merged: pa.Table, problems: pa.Table, sweep: str, condition: str) -> list[dict]:
     """One row of NECESSITY per problem, in the order of `problems`.
 
-    Compares one sample (the first, unless told otherwise) of the baseline with the same sample
-    under `condition`. Raises BadInput when the merged table lacks one of the two for a problem.
+    Compares the baseline with `condition`, each over all its samples. Raises BadInput when the
+    merged table lacks one of the two for a problem.
     """
-    baseline = graded(merged, sweep, BASELINE, sample)
-    ablated = graded(merged, sweep, condition, sample)
+    baseline = outcomes(merged, sweep, BASELINE)
+    ablated = outcomes(merged, sweep, condition)
     columns = ["problem_id", "source", "row", "question", "solution", "answer", "steps", "stratum"]
     rows = problems.select(columns).to_pylist()
     for name, found in ((BASELINE, baseline), (condition, ablated)):
         missing = [row["problem_id"] for row in rows if row["problem_id"] not in found]
         if missing:
             raise bad(
-                f"merged table, sweep {sweep}, condition {name}, sample {sample}",
+                f"merged table, sweep {sweep}, condition {name}",
                 f"{len(missing)} of {len(rows)} problems are missing, the first {missing[0]}",
                 "Merge the shards of all problems first.",
             )
     return [_row(row, baseline, ablated) for row in rows]
 
 
-def graded(
-    merged: pa.Table, sweep: str, condition: str, sample: int = 0
-) -> dict[str, tuple[str | None, str]]:
-    """Problem id → (prediction, verdict) of one condition, in the order of the merged table."""
-    wanted = (
-        (pc.field("sweep") == sweep)
-        & (pc.field("condition") == condition)
-        & (pc.field("sample") == sample)
-    )
-    found = merged.select(
-        ["sweep", "condition", "sample", "problem_id", "prediction", "verdict"]
-    ).filter(wanted)
-    answers = zip(found["prediction"].to_pylist(), found["verdict"].to_pylist(), strict=True)
-    return dict(zip(found["problem_id"].to_pylist(), answers, strict=True))
+def outcomes(merged: pa.Table, sweep: str, condition: str) -> dict[str, Outcome]:
+    """Problem id → what its samples under one condition come to, in the order of the table."""
+    wanted = (pc.field("sweep") == sweep) & (pc.field("condition") == condition)
+    columns = ["problem_id", "prediction", "verdict"]
+    found = merged.select(["sweep", "condition", *columns]).filter(wanted)
+    graded: dict[str, list[tuple[str | None, str]]] = {}
+    for problem_id, *answer in zip(*(found[name].to_pylist() for name in columns), strict=True):
+        graded.setdefault(problem_id, []).append(tuple(answer))
+    return {problem_id: outcome(samples) for problem_id, samples in graded.items()}
+
+
+def outcome(samples: Sequence[tuple[str | None, str]]) -> Outcome:
+    """What (prediction, verdict) of the samples of one problem come to; there is at least one."""
+    verdicts = Counter(verdict for _, verdict in samples)
+    right, told = verdicts["correct"], len(samples) - verdicts["failed"]
+    passed = share(right, told)
+    if not told:
+        verdict = "failed"
+    elif 2 * right >= told:
+        verdict = "correct"
+    else:
+        verdict = max(("incorrect", "no_answer"), key=lambda name: verdicts[name])
+    given = Counter(prediction for prediction, found in samples if found == verdict)
+    return Outcome(given.most_common(1)[0][0], verdict, len(samples), passed)
 
 
 def rates(rows: Iterable[Mapping], by: str | None = None) -> list[Rates]:
@@ -108,20 +140,26 @@ def rates(rows: Iterable[Mapping], by: str | None = None) -> list[Rates]:
     return [_rates(group, groups[group]) for group in sorted(groups)]
 
 
-def _row(
-    problem: dict,
-    baseline: Mapping[str, tuple[str | None, str]],
-    ablated: Mapping[str, tuple[str | None, str]],
-) -> dict:
-    baseline_prediction, baseline_verdict = baseline[problem["problem_id"]]
-    ablated_prediction, ablated_verdict = ablated[problem["problem_id"]]
+def _row(problem: dict, baseline: Mapping[str, Outcome], ablated: Mapping[str, Outcome]) -> dict:
+    before, after = baseline[problem["problem_id"]], ablated[problem["problem_id"]]
     return {
         **problem,
-        "baseline_prediction": baseline_prediction,
-        "baseline_verdict": baseline_verdict,
-        "ablated_prediction": ablated_prediction,
-        "ablated_verdict": ablated_verdict,
-        "needs_cot": needs_cot(baseline_verdict, ablated_verdict),
+        "baseline_prediction": before.prediction,
+        "baseline_verdict": before.verdict,
+        "ablated_prediction": after.prediction,
+        "ablated_verdict": after.verdict,
+        "needs_cot": needs_cot(before.verdict, after.verdict),
+        "samples": max(before.samples, after.samples),
+        **_pass_rate("baseline", before.passed),
+        **_pass_rate("ablated", after.passed),
+    }
+
+
+def _pass_rate(name: str, passed: Share) -> dict[str, float | None]:
+    return {
+        f"{name}_pass_rate": passed.value,
+        f"{name}_pass_low": passed.low,
+        f"{name}_pass_high": passed.high,
     }
 
 

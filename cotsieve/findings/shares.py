@@ -1,5 +1,6 @@
 """How large a share is, and how surely: counts with Wilson's 95 % interval."""
 
+from functools import cache
 from typing import NamedTuple
 
 from scipy.stats import binomtest
@@ -27,6 +28,7 @@ class Share(NamedTuple):
         )
 
 
+@cache
 def share(count: int, total: int) -> Share:
     """A share with its 95 % interval (Wilson, 1927), which holds near 0 and 1 and for few rows."""
     if not total:

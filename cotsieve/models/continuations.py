@@ -32,6 +32,20 @@ class Prompts:
             self.mask[problems, :, :, :longest],
         )
 
+    @classmethod
+    def join(cls, parts: list["Prompts"]) -> "Prompts":
+        """One batch of several."""
+        if len(parts) == 1:
+            return parts[0]
+        longest = max(part.mask.shape[-1] for part in parts)
+        layers = range(len(parts[0].keys))
+        return cls(
+            [_stacked([part.keys[i] for part in parts], longest) for i in layers],
+            [_stacked([part.values[i] for part in parts], longest) for i in layers],
+            torch.cat([part.lengths for part in parts]),
+            torch.cat([_widened(part.mask, longest) for part in parts]),
+        )
+
 
 @dataclass
 class Continuations:
@@ -155,15 +169,10 @@ class Continuations:
 
 def join_continuations(parts: list[Continuations]) -> Continuations:
     """One batch of several with a single continuation per problem and equal lengths."""
-    longest = max(part.prompts.keys[0].shape[2] for part in parts)
+    prompts = Prompts.join([part.prompts for part in parts])
+    longest = prompts.mask.shape[-1]
     capacity = max(part.keys[0].shape[3] for part in parts)
     layers = range(len(parts[0].keys))
-    prompts = Prompts(
-        [_stacked([part.prompts.keys[i] for part in parts], longest) for i in layers],
-        [_stacked([part.prompts.values[i] for part in parts], longest) for i in layers],
-        torch.cat([part.prompts.lengths for part in parts]),
-        torch.cat([_widened(part.prompts.mask, longest) for part in parts]),
-    )
     return Continuations(
         prompts,
         1,

@@ -204,7 +204,7 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     All C * G queries of a head read a problem's prompt in one product.
     """
     keys, values = rows.prompts.keys[layer], rows.prompts.values[layer]
-    problems, kv, reach, size = keys.shape
+    _, kv, reach, size = keys.shape
     length = rows.length + 1
     own = (query * size**-0.5).unflatten(2, (kv, -1)).transpose(1, 2).contiguous()
     shared = own.flatten(2, 3)

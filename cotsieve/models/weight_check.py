@@ -51,24 +51,27 @@ def _faults(
         what = f"no tensor's name starts with {prefixes[0]!r} (it holds {', '.join(found)[:80]})"
         yield Finding(str(file), what, MEND)
         return
-    own = {name for name in found if name.startswith("prj.")}
-    rest = {name.removeprefix(prefix): found[name] for name in found if name not in own}
-    rest |= {name: found[name] for name in own}
+    full = {_short(name, prefix): name for name in found}
+    rest = {short: found[name] for short, name in full.items()}
     for name, shape in _expected(rest, architecture, latent):
         header = rest.pop(name, None)
-        full = name if name.startswith("prj.") else prefix + name
+        where = f"{file}: {name if name.startswith('prj.') else prefix + name}"
         wanted = f"({', '.join('any' if size is None else str(size) for size in shape)})"
         if header is None:
-            yield Finding(f"{file}: {full}", f"is missing; expected shape {wanted}", MEND)
+            yield Finding(where, f"is missing; expected shape {wanted}", MEND)
         elif len(shape) != len(header.shape) or any(
             size not in (None, there) for size, there in zip(shape, header.shape, strict=True)
         ):
             what = f"has shape {header.shape}; expected {wanted}"
-            yield Finding(f"{file}: {full}", what, MEND)
+            yield Finding(where, what, MEND)
     for name, header in sorted(rest.items()):
         if not BUFFERS.fullmatch(name):
             what = f"is not part of this architecture; its shape is {header.shape}"
-            yield Finding(f"{file}: {name}", what, MEND)
+            yield Finding(f"{file}: {full[name]}", what, MEND)
+
+
+def _short(name: str, prefix: str) -> str:
+    return name if name.startswith("prj.") else name.removeprefix(prefix)
 
 
 Expected = tuple[str, tuple[int | None, ...]]

@@ -1,6 +1,6 @@
 """Sections about single answers: with and without reasoning, by which grader, and why none."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cotsieve.report import plots
@@ -31,7 +31,8 @@ def reasoning(facts: Facts, figures: str) -> str:
         )
     lead = (
         "The same problems with the model's own reasoning and under each ablation of it; no answer "
-        "is a wrong one. Lengths are mean tokens of the reasoning and of what follows it."
+        "is a wrong one. Of several samples the first counts. Lengths are mean tokens of the "
+        "reasoning and of what follows it."
     )
     body = plots.table(header, rows) + _reasoning_groups(facts["effects"])
     return block("What reasoning does", lead, body, f"{figures}/reasoning", "wide")
@@ -50,7 +51,7 @@ def _compared(found: Facts) -> tuple[str, ...]:
     )
 
 
-def _reasoning_groups(effects: Iterable[Facts]) -> str:
+def _reasoning_groups(effects: Sequence[Facts]) -> str:
     header = ("group", "problems", "with", "without", "right → wrong", "wrong → right",
               "paired t, p", "McNemar p")  # fmt: skip
     rows = [
@@ -58,7 +59,11 @@ def _reasoning_groups(effects: Iterable[Facts]) -> str:
         for entry in effects
         for group in entry["groups"]
     ]
-    return plots.table(header, rows) if rows else ""
+    decides = next((entry for entry in effects if entry["groups"]), None)
+    if decides is None:
+        return ""
+    name = f"<code>{escaped(decides['condition'])}</code>"
+    return plots.table(header, rows, caption=f"Under {name}, by level and subject")
 
 
 def graders(facts: Facts) -> str:

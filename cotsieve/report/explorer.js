@@ -42,7 +42,7 @@
     ["failed", "failed", "a rollout could not be made or graded"],
   ];
   const outcome = (model, place) => {
-    const [one, two] = model.columns.slice(0, 2).map((column) => column.samples[0].verdicts[place]);
+    const [one, two] = model.columns.slice(0, 2).map((column) => column.verdicts[place]);
     if ("f-".includes(one) || "f-".includes(two)) return "failed";
     if (one === "c") return two === "c" ? "both" : "needed";
     return two === "c" ? "gained" : "neither";
@@ -77,7 +77,7 @@
     if (pattern === "drawn" ? model().drawn[place] !== "1" : pattern !== "all" && model().outcomes[place] !== pattern) return false;
     if (state.verdict) {
       const columns = state.condition === "" ? model().columns : [model().columns[+state.condition]];
-      if (!columns.some((column) => column.samples.some((sample) => sample.verdicts[place] === state.verdict))) return false;
+      if (!columns.some((column) => column.verdicts[place] === state.verdict)) return false;
     }
     return state.terms.every((term) => haystack[place].includes(term));
   };
@@ -139,7 +139,7 @@
   const strip = (place) => {
     const columns = model().columns, width = columns.length > 30 ? 3 : columns.length > 12 ? 5 : 9, gap = width > 3 ? 2 : 0;
     const stops = columns.map((column, index) => {
-      const from = index * (width + gap), colour = `var(--${kinds[column.samples[0].verdicts[place]]})`;
+      const from = index * (width + gap), colour = `var(--${kinds[column.verdicts[place]]})`;
       return `${colour} ${from}px ${from + width}px, transparent ${from + width}px ${from + width + gap}px`;
     });
     const drawn = el("span", "strip");
@@ -229,14 +229,14 @@
     return prose(whole.slice(end + THOUGHT.length).trimStart(), body);
   };
   const card = (column, place, index) => {
-    const verdict = column.samples[0].verdicts[place];
+    const verdict = column.verdicts[place];
     const drawn = el("section", `card ${kinds[verdict]}`);
     const title = el("h4", "", column.condition);
     if (index === 1) title.append(el("span", "tag", "decides"));
     drawn.append(title, el("p", "words", column.words));
     column.samples.forEach((sample, number) => {
       const letter = sample.verdicts[place], told = el("p", "told");
-      if (column.samples.length > 1) told.append(el("span", "number", `${number + 1}`));
+      if (column.samples.length > 1) told.append(el("span", "number", `sample ${number + 1}`));
       told.append(el("span", `verdict ${kinds[letter]}`, words[letter]));
       const prediction = text(sample.predictions[place]);
       if (prediction !== null) told.append(short(prediction));
@@ -279,7 +279,7 @@
     const columns = model().columns;
     const cards = el("div", columns.length > 9 ? "cards many" : "cards");
     const shown = columns.map((column, index) => [column, index]).filter(([column, index]) =>
-      index < 2 || !differ.only || column.samples[0].verdicts[place] !== columns[0].samples[0].verdicts[place]);
+      index < 2 || !differ.only || column.verdicts[place] !== columns[0].verdicts[place]);
     cards.append(...shown.map(([column, index]) => card(column, place, index)));
     const parts = [head, question, reference];
     if (columns.length > 3) {

@@ -4,18 +4,21 @@ Equal texts are stored once. Texts too long for a page are shortened in their mi
 may be follows from the amount of text alone, so equal results give equal pages.
 """
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.findings.necessity import outcome
 from cotsieve.report.inputs import ModelTables, StudyTables
 from cotsieve.report.latex import DELIMITED, formulas
 from cotsieve.report.wording import described
 from cotsieve.rollouts.schema import BASELINE
 
 LETTERS = {"correct": "c", "incorrect": "i", "no_answer": "n", "failed": "f"}
+_VERDICTS = {letter: verdict for verdict, letter in LETTERS.items()}
 ABSENT = "-"
 _ENDS = {"stop": "s", "length": "l", "failed": "f", "imported": "i"}
 BUDGET = 40_000_000
@@ -179,7 +182,20 @@ def _column(
                 },
             }
         )
-    return column | {"samples": parts}
+    return column | {"verdicts": _overall(parts), "samples": parts}
+
+
+def _overall(samples: list[dict[str, Any]]) -> str:
+    """One letter per problem for what its samples under a condition come to."""
+    if len(samples) == 1:
+        return samples[0]["verdicts"]
+    return "".join(map(_come_to, zip(*(sample["verdicts"] for sample in samples), strict=True)))
+
+
+@functools.cache
+def _come_to(letters: tuple[str, ...]) -> str:
+    told = [(None, _VERDICTS[letter]) for letter in letters if letter != ABSENT]
+    return LETTERS[outcome(told).verdict] if told else ABSENT
 
 
 def _letters(column: pa.ChunkedArray, letters: dict[str, str]) -> str:

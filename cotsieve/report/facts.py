@@ -194,7 +194,9 @@ def _failures(tables: ModelTables) -> list[dict[str, Any]]:
             "count": len(ids),
             "problem_ids": ids[:_SHOWN_IDS],
         }
-        for (sweep, condition, error), ids in groups.items()
+        for (sweep, condition, error), ids in sorted(
+            groups.items(), key=lambda item: (-len(item[1]), item[0])
+        )
     ]
 
 

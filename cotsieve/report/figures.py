@@ -157,6 +157,7 @@ def _heat(rows: Rows) -> Figure:
 
 
 def _curves(rows: Rows) -> Figure:
+    axis = "reasoning kept" if isinstance(rows[-1]["x"], float) else "thoughts ablated"
     panels = list(dict.fromkeys(row["panel"] for row in rows))
     names = list(dict.fromkeys(row["line"] for row in rows))
     figure, axes = _figure(1.2 + 2.7 * len(panels), 3.4, len(panels))
@@ -174,6 +175,8 @@ def _curves(rows: Rows) -> Figure:
             label = name if panel == panels[0] else None
             place.plot(xs, values, "o-", ms=4, color=colour, label=label)
         place.set(ylim=(0, 100), title=panel)
+        place.set_xticks(sorted({row["x"] for row in rows}))
+        place.set_xlabel(axis)
         place.yaxis.grid(True, color=RULE)
     axes[0].set_ylabel("accuracy, %")
     figure.legend(loc="outside lower left", ncols=6, frameon=False, fontsize=8)

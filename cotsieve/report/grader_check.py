@@ -1,6 +1,6 @@
 """The answers of the baseline and of the deciding ablation, read by every grader that fits them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -34,21 +34,27 @@ class Compared(NamedTuple):
     """How many answers were read."""
 
 
+_READ = ["condition", "problem_id", "sample", "answer", "answer_text"]
+
+
 def compare_graders(
-    rollouts: Iterable[pa.Table],
-    answers: Mapping[str, str],
+    merged: pa.Table,
+    sweep: str,
     condition: str,
     family: str,
     tolerance: float,
     processes: int = 1,
 ) -> Compared:
-    """Grade the answers of the baseline and of `condition` in every way that fits.
+    """Grade the answers of a sweep's baseline and of `condition` in every way that fits.
 
-    `rollouts` are tables of schema ROLLOUTS, `answers` maps problem ids to reference answers.
-    Failed rollouts and those without an answer are left out: there graders cannot differ.
+    `merged` is of schema MERGED. Failed rollouts and those without an answer are left out: there
+    graders cannot differ.
     """
-    graders = fitting(family, answers.values())
-    rows = [row for table in rollouts for row in _told(table, condition, answers)]
+    wanted = pc.field("condition").isin([BASELINE, condition]) & (pc.field("sweep") == sweep)
+    told = merged.filter(wanted & pc.field("answer_text").is_valid())
+    graders = fitting(family, told["answer"].unique().to_pylist())
+    # One of the graders looks for the tag that closes the reasoning.
+    rows = [{**row, "text": CLOSE + row["answer_text"]} for row in told.select(_READ).to_pylist()]
     found = disagreements(rows, graders, tolerance, processes)
     flat = [
         {
@@ -68,19 +74,6 @@ def fitting(family: str, references: Iterable[str]) -> list[str]:
     if family != "reasoning":
         return ["numbers", "original", "codi"]
     return ["math", "r2a", "numbers"] if all(map(_is_number, references)) else ["math", "r2a"]
-
-
-def _told(table: pa.Table, condition: str, answers: Mapping[str, str]) -> Sequence[dict]:
-    wanted = pc.field("condition").isin([BASELINE, condition])
-    told = table.filter(wanted & pc.field("answer_text").is_valid())
-    return [
-        {
-            **{name: row[name] for name in ("condition", "problem_id", "sample")},
-            "text": CLOSE + row["answer_text"],  # one of the graders looks for the closing tag
-            "answer": answers[row["problem_id"]],
-        }
-        for row in told.to_pylist()
-    ]
 
 
 def _is_number(reference: str) -> bool:

@@ -29,8 +29,6 @@ class ModelTables:
     """Latent thoughts the model thinks; None where they are words."""
     targets: Mapping[str, int] | None = None
     """Problems per stratum that were asked for; None without a target."""
-    written: pa.Table | None = None
-    """Of a reasoning model: sweep and the columns of ROLLOUTS that tell thought from answer."""
     disagreements: pa.Table | None = None
     """Schema DISAGREEMENTS."""
     compared: int = 0

@@ -5,9 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from cotsieve.findings.dataset import DATASET
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
@@ -21,9 +18,6 @@ from cotsieve.report.figures import write_figures
 from cotsieve.report.grader_check import DISAGREEMENTS
 from cotsieve.report.inputs import ModelTables, StudyTables
 from cotsieve.report.page import page
-from cotsieve.rollouts.schema import ROLLOUTS
-
-_WRITTEN = ("condition", "problem_id", "sample", "finish_reason", "thought_tokens", "answer_tokens")
 
 
 def write_report(index: str | Path, figures: str | Path, study: StudyTables) -> None:
@@ -57,32 +51,21 @@ def read_model_tables(
     merged: str | Path,
     necessity: str | Path,
     drawn: str | Path,
-    rollouts: Iterable[str | Path],
     graders: str | Path | None,
     about: Mapping[str, Any],
 ) -> ModelTables:
     """The tables of a model.
 
-    `rollouts` are the shards .../sweep/source/shard.parquet of a model that reasons in words,
-    `graders` where graders differ on its answers. `about` is what the study file says: family,
-    sweep, condition, conditions, thoughts and targets.
+    `graders` tells where graders differ on its answers, as far as that is known. `about` is what
+    the study file says: family, sweep, condition, conditions, thoughts and targets.
     """
-    shards = [_written(Path(path)) for path in rollouts]
     return ModelTables(
         model,
         tables.read(merged, MERGED),
         tables.read(necessity, NECESSITY).to_pylist(),
         tables.read(drawn, DATASET).to_pylist(),
-        written=pa.concat_tables(shards) if shards else None,
         disagreements=tables.read(graders, DISAGREEMENTS) if graders else None,
         compared=tables.provenance(graders)["compared"] if graders else 0,
         provenance=tables.provenance(merged),
         **about,
     )
-
-
-def _written(path: Path) -> pa.Table:
-    table = tables.read(path, ROLLOUTS)
-    begun = pc.is_valid(table["answer_text"])
-    sweep = pa.array([path.parts[-3]] * table.num_rows, pa.string())
-    return table.select(_WRITTEN).append_column("answer_begun", begun).append_column("sweep", sweep)

@@ -11,6 +11,11 @@ from cotsieve.report.inputs import ModelTables
 from cotsieve.report.wording import described, plain_share
 from cotsieve.rollouts.schema import BASELINE
 
+_READ = [
+    "condition", "problem_id", "verdict", "finish_reason", "answer_begun", "thought_tokens",
+    "answer_tokens",
+]  # fmt: skip
+
 
 def reasoning_effects(tables: ModelTables, problems: pa.Table) -> list[dict[str, Any]]:
     """One entry per ablation of a reasoning model, in order; empty for other models.
@@ -18,7 +23,7 @@ def reasoning_effects(tables: ModelTables, problems: pa.Table) -> list[dict[str,
     Compares the first sample of the baseline with the same under the ablation, problem by problem.
     `groups` holds the same by level and subject for the ablation that decides.
     """
-    if tables.family != "reasoning" or tables.written is None:
+    if tables.family != "reasoning":
         return []
     about = {
         row["problem_id"]: (row["level"], row["subject"])
@@ -46,25 +51,20 @@ def _runs(
 ) -> dict[str, list[Run]]:
     """Condition → the first sample of every problem."""
     first = (pc.field("sweep") == sweep) & (pc.field("sample") == 0)
-    verdicts = tables.merged.filter(first).select(["condition", "problem_id", "verdict"])
-    written = tables.written.filter(first)
-    lengths = {
-        (row["condition"], row["problem_id"]): row
-        for row in written.drop_columns(["sweep", "sample"]).to_pylist()
-    }
+    begun = pc.is_valid(tables.merged["answer_text"])
+    rows = tables.merged.append_column("answer_begun", begun).filter(first).select(_READ)
     runs: dict[str, list[Run]] = {}
-    for row in verdicts.to_pylist():
+    for row in rows.to_pylist():
         level, subject = about.get(row["problem_id"], (None, None))
-        told = lengths[row["condition"], row["problem_id"]]
         run = Run(
             row["problem_id"],
             row["verdict"],
-            finished=told["finish_reason"] == "stop",
-            format_ok=told["answer_begun"],
+            finished=row["finish_reason"] == "stop",
+            format_ok=row["answer_begun"],
             level=None if level is None else f"Level {level}",
             subject=subject,
-            think_length=told["thought_tokens"],
-            answer_length=told["answer_tokens"],
+            think_length=row["thought_tokens"],
+            answer_length=row["answer_tokens"],
         )
         runs.setdefault(row["condition"], []).append(run)
     return runs

@@ -10,6 +10,7 @@ from typing import Any
 
 from cotsieve.ground import tables
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.fetched_model import at_hand
 from cotsieve.rollouts.kept import KeptRows, Row, reusable
 from cotsieve.rollouts.own_gpu import take_gpu
 from cotsieve.rollouts.recipe import Recipe
@@ -29,11 +30,18 @@ Missing = Mapping[Pairs, list[Problem]]
 class Running:
     """How a model is run; nothing here changes a result."""
 
-    files: Mapping[str, str]
-    """Where the parts of the model lie on this machine."""
+    noted: Mapping[str, str]
+    """Where the parts of the model lie, on the machine that planned or fetched them."""
+    places: Mapping[str, tuple[str, str | None, str]]
+    """Part → folder or repository, revision, and what is needed of it."""
     device: str
     batch_rows: int
     threads: int
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Where the parts of the model lie here."""
+        return at_hand(self.noted, self.places)
 
 
 def run_shard(

@@ -18,6 +18,7 @@ from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.decoding import Decoding, Finished, Rows, decode, join
 from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
 from cotsieve.rollouts.interventions import PRE_PROJECTION
+from cotsieve.rollouts.latent_reading import read_prompts
 from cotsieve.rollouts.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
 from cotsieve.rollouts.vocabulary import Vocabulary
 from cotsieve.rollouts.work import Chosen, Work
@@ -215,13 +216,7 @@ class LatentEngine:
         """Read the prompts; the last token is read per condition only where an edit hits it."""
         prompts = [self.style.prompt(question) for question in questions]
         device = self.decoder.device
-        lengths = torch.tensor([len(prompt) - 1 for prompt in prompts])
-        # Filled up with a token of its own, a prompt is untouched by weights that only others use.
-        firsts = torch.tensor([prompt[0] for prompt in prompts])
-        padded = firsts[:, None].repeat(1, max(1, int(lengths.max())))
-        for row, prompt in enumerate(prompts):
-            padded[row, : len(prompt) - 1] = torch.tensor(prompt[:-1])
-        shared = self.decoder.read(padded.to(device), lengths.to(device))
+        shared = read_prompts(self.decoder, [prompt[:-1] for prompt in prompts])
         room = 1 + self.style.thoughts + len(self.style.after_thoughts)
         room += min(FIRST_STEPS, self.greedy.max_new_tokens)
         last = torch.tensor([prompt[-1] for prompt in prompts], device=device)

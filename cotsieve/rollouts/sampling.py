@@ -26,10 +26,22 @@ class Picked(NamedTuple):
 
 
 def greedy(scores: Tensor) -> Picked:
-    """The best token of every row, (rows, vocabulary) float32."""
-    best, tokens = scores.topk(2, dim=-1)
-    gaps = best[:, 0] - best[:, 1]
-    return Picked(tokens[:, 0].tolist(), gaps.tolist(), best[:, 0].isfinite().tolist())
+    """The best token of every row, (rows, vocabulary) float32, which are used up by this."""
+    tokens = _first_best(scores)[:, None]
+    best = scores.gather(1, tokens)
+    # The best struck out, the next is a plain maximum: far quicker than finding both at once.
+    gaps = best - scores.scatter_(1, tokens, -torch.inf).amax(-1, keepdim=True)
+    # One array, since every copy from a GPU waits for it; float64 holds all three kinds exactly.
+    picked = torch.cat((tokens.double(), gaps.double(), best.isfinite().double()), 1)
+    tokens, gaps, finite = picked.T.tolist()
+    return Picked([int(token) for token in tokens], gaps, [bool(one) for one in finite])
+
+
+def _first_best(scores: Tensor) -> Tensor:
+    """Index of the largest entry per row, the first of equal ones; NaN counts as largest."""
+    if scores.device.type == "cpu":  # ten times as fast as torch's own
+        return torch.from_numpy(scores.numpy().argmax(-1))
+    return scores.argmax(-1)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.models.architecture import Architecture, read_architecture
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.rollouts.interventions import from_definition
+from cotsieve.study.definitions import exclusion_definition
 from cotsieve.study.identity import is_local, model_identity, model_places
 from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
-from cotsieve.study.plan import Plan, exclusion_definition
+from cotsieve.study.plan import Plan
 
 PUBLISHED = (
     "https://raw.githubusercontent.com/GusSand/CoT_Exploration/"

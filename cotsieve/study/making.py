@@ -10,10 +10,11 @@ from cotsieve.rollouts.job import Ahead, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.study.identity import model_files
+from cotsieve.study.identity import model_files, model_places
 from cotsieve.study.part import plain
 from cotsieve.study.plan import Plan
-from cotsieve.study.settings import Study, read_study
+from cotsieve.study.plan_of_job import plan_of
+from cotsieve.study.settings import Study
 
 DECIDES = ("model", "decoding", "engine", "libraries")
 """Params that decide every row of a job."""
@@ -33,10 +34,9 @@ class Making:
     @classmethod
     def of(cls, snakemake: Any) -> "Making":
         """The job that a script was started for; its problems are checked against the plan."""
-        study, plan = study_and_plan(snakemake)
-        names, params = snakemake.wildcards, snakemake.params
+        plan, names, params = plan_of(snakemake), snakemake.wildcards, snakemake.params
         problems = plan.planned(names.source, names.shard, params.problems["problems"]["content"])
-        return cls(study, plan, names, params, problems)
+        return cls(plan.study, plan, names, params, problems)
 
     @property
     def reference(self) -> list[Problem]:
@@ -60,8 +60,9 @@ class Making:
     def running(self, fetched: str | None, threads: int) -> Running:
         """How the model is run; the file `fetched` says where the parts from a hub lie."""
         engine = self.study.engine
-        files = model_files(self.study.models[self.names.model], fetched or None)
-        return Running(files, engine.device, engine.batch_rows, threads)
+        model = self.study.models[self.names.model]
+        noted, places = model_files(model, fetched or None), model_places(model)
+        return Running(noted, places, engine.device, engine.batch_rows, threads)
 
     def kept(self, what: str) -> KeptRows:
         """The rows kept for this shard; `what` tells sweeps and traces apart."""
@@ -93,18 +94,3 @@ class Making:
             most_problems=engine.keep_problems,
             most_seconds=engine.keep_seconds,
         )
-
-
-def study_and_plan(snakemake: Any) -> tuple[Study, Plan]:
-    """The study of a job, and its plan with the sources where this job finds them.
-
-    That need not be where they were fetched to: a workflow's storage brings them to the job.
-    """
-    study = read_study(snakemake.config)
-    plan, names = Plan(study), snakemake.wildcards
-    needed = plan.sources_for(names.source, names.shard)
-    files = dict(zip(needed, snakemake.input.sources, strict=True))
-    reference = snakemake.input.get("reference")
-    if reference:
-        files[plan.reference_source(names.sweep)] = str(reference)
-    return study, Plan(study, files)

@@ -7,7 +7,6 @@ against that digest, so the code that reads sources cannot change a result behin
 """
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +19,10 @@ from cotsieve.problems.candidates import Selection, read_exclusion, select
 from cotsieve.problems.problem import Problem
 from cotsieve.problems.sources import read_source
 from cotsieve.problems.stratify_by import stratify
+from cotsieve.study.definitions import exclusion_definition, source_definition
 from cotsieve.study.part import decided, plain
 from cotsieve.study.places import located
-from cotsieve.study.settings import Exclusion, Source, Study
+from cotsieve.study.settings import Study
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Shard:
 class Plan:
     """The shards of a study and the problems in them."""
 
-    def __init__(self, study: Study, files: Mapping[str, str] | None = None):
-        """`files`: source → where a job finds it, if not where the study says (`source_file`)."""
+    def __init__(self, study: Study):
         self.study = study
-        self._files = files or {}
+        self.files: dict[str, str] = {}
+        """Source → its file, where that is not the usual one."""
         self._problems: dict[str, list[Problem]] = {}
 
     def source_file(self, name: str) -> Path:
         """The local file of a source; for a hub source the one the fetch rule writes."""
-        if name in self._files:
-            return Path(self._files[name])
+        if name in self.files:
+            return Path(self.files[name])
         source = self.study.sources[name]
         if source.path is not None:
             return located(source.path)
@@ -275,33 +275,6 @@ class Plan:
                 pinned = digest(name, size, index, excluded, decides)
                 shards.append(Shard(name, index, held, pinned, pinned))
         return shards
-
-
-def exclusion_definition(item: Exclusion) -> dict[str, object]:
-    """How an exclusion list is read, without where it lies."""
-    definition = plain(item)
-    columns = {key: column for key, column in definition["columns"].items() if column}
-    field = columns.get("id") if item.by == "id" else columns.get("question")
-    return {
-        "format": item.format,
-        "by": item.by,
-        "field": field,
-        "columns": columns,
-        "variant": item.variant,
-    }
-
-
-def source_definition(source: Source) -> dict[str, object]:
-    """How a source is read, without where it lies."""
-    definition = plain(source)
-    columns = {key: column for key, column in definition["columns"].items() if column}
-    return {
-        "format": source.format,
-        "columns": columns,
-        "id": columns.get("id"),
-        "variant": source.variant,
-        "bad_rows": source.bad_rows,
-    }
 
 
 def prompts_digest(problems: list[Problem]) -> str:

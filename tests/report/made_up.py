@@ -56,18 +56,6 @@ def latent(problems: pa.Table, dice: random.Random, conditions: Mapping = GRID) 
 def in_words(problems: pa.Table, dice: random.Random) -> ModelTables:
     """A model that reasons in words, with two samples, and graders that differ on some answers."""
     merged = _merged(problems, "words", list(WORDS), dice, samples=2, words=True)
-    written = pa.table(
-        {
-            "sweep": merged["sweep"],
-            "condition": merged["condition"],
-            "problem_id": merged["problem_id"],
-            "sample": merged["sample"],
-            "finish_reason": merged["finish_reason"],
-            "thought_tokens": pa.array([40] * merged.num_rows, pa.int32()),
-            "answer_tokens": pa.array([7] * merged.num_rows, pa.int32()),
-            "answer_begun": pa.array([True] * merged.num_rows),
-        }
-    )
     ids = problems["problem_id"].to_pylist()[:3]
     differ = [
         {"condition": "baseline", "problem_id": key, "sample": 0, "answer": "1", "grader": grader,
@@ -83,7 +71,6 @@ def in_words(problems: pa.Table, dice: random.Random) -> ModelTables:
         "empty",
         WORDS,
         family="reasoning",
-        written=written,
         disagreements=pa.Table.from_pylist(differ, schema=DISAGREEMENTS),
         compared=2 * problems.num_rows,
     )
@@ -172,6 +159,9 @@ def _rollout(
         "sample": sample,
         "token_ids": None if text is None else list(range(len(text) // 4)),
         "text": text,
+        "answer_text": None if text is None else text.rpartition("</think>")[2],
+        "thought_tokens": None if text is None or not words else 40 * (condition == "baseline"),
+        "answer_tokens": None if text is None else 7,
         "finish_reason": "failed" if text is None else "length" if luck > 0.95 else "stop",
         "error": "the prompt is too long <b>" if text is None else None,
         "prediction": None if verdict == "no_answer" else guess,

@@ -32,7 +32,7 @@ PROCESS_FAULTS = ("kill job", "kill snakemake", "kill group", "terminate group")
 STORAGE_FAULTS = ("disk full", "folder turns read-only", "folder is read-only")
 COMPARED = ("problems.", "exclusions.", "rollouts/", "grades/", "merged/", "necessity/",
             "dataset/", "summary/")  # fmt: skip
-PROBLEMS, CONDITIONS = 96, 3
+PROBLEMS, CONDITIONS = 80, 2
 PATIENCE = 120.0
 """Seconds a run that was hit may take to end."""
 
@@ -40,16 +40,16 @@ PATIENCE = 120.0
 class FaultRun:
     """A study in a folder of its own, how often it was hit, and what came of it."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: int, follow: bool):
+        self.follow = follow
         self.folder, self.random = folder, random.Random(seed)
         self.results = folder / "results" / "toy"
         self.mounted = _mount_tmpfs(folder)
         self.hits: Counter[str] = Counter()
         self.during_generation = 0
         """Hits while a generation job ran whose finished rows were in part on disk."""
-        self.resumed_rows = 0
-        """Rows that later jobs took from what a killed one left."""
-        self.messages: Counter[str] = Counter()
+        self.tracebacks = 0
+        """Hits after which the terminal showed how a program failed."""
         self.ends = 0
         self._write()
 
@@ -58,9 +58,8 @@ class FaultRun:
         model = {"checkpoint": str(made.checkpoint), "base": str(made.base)}
         study = study_of(
             model | {"lora": {"rank": made.rank, "alpha": made.alpha}},
-            decoding={"max_new_tokens": 48},
-            sweeps={"main": {"conditions": {"mean": {"operation": "mean", "layer": "early"}}}},
-            engine={"batch_rows": 6, "shard_size": 24, "keep_problems": 2},
+            decoding={"max_new_tokens": 40},
+            engine={"batch_rows": 4, "shard_size": 40, "keep_problems": 2},
         )
         write_study(self.folder, study, problems=PROBLEMS)
 
@@ -110,7 +109,6 @@ class FaultRun:
 
     def _attempt(self, fault: str) -> bool:
         log = self.folder / "printed.log"
-        self.clock = time.monotonic()
         before = set(self.results.rglob("*.parts/*.parquet"))
         pause = self.random.uniform(0.2, 6.0)
         parts = self.random.choice((0, 0, 1, 2, 4))
@@ -120,7 +118,7 @@ class FaultRun:
                 parts, pause = 0, 60.0
             with log.open("wb") as printed:
                 process = subprocess.Popen(
-                    _command(self.folder),
+                    workflow_command(self.folder),
                     cwd=self.folder,
                     env=os.environ | {"OMP_NUM_THREADS": "1", "COTSIEVE_CACHE": ".cotsieve"},
                     stdout=printed,
@@ -132,18 +130,17 @@ class FaultRun:
                 if process.poll() == 0:
                     return False
                 self._strike(fault, process, stack)
-            if os.environ.get("FAULTS_VERBOSE"):
-                print("struck", f"{time.monotonic() - self.clock:.1f} s", flush=True)
             _await_end(process)
         if os.environ.get("FAULTS_VERBOSE"):
             print(
                 fault, parts, f"{pause:.1f}", f"{time.monotonic() - self.clock:.1f} s", flush=True
             )
-        told = log.read_text(errors="replace")
         self.hits[fault] += 1
-        if "Traceback" in told and fault not in ("disk full",):
-            self.messages["traceback"] += 1
-            print(told[-3000:])
+        told = log.read_text(errors="replace")
+        self.tracebacks += "Traceback" in told
+        if self.follow:
+            print(f"{sum(self.hits.values())} {fault}", flush=True)
+            print(*(told.splitlines()[-60:] if "Traceback" in told else ()), sep="\n", flush=True)
         return True
 
     def _wait(self, process: subprocess.Popen, pause: float, parts: int, before: set) -> None:
@@ -203,10 +200,11 @@ class FaultRun:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _command(folder: Path) -> list[str]:
+def workflow_command(folder: Path, study: str = "study.yaml", cores: int = 2) -> list[str]:
+    """What a user types to run a study, for a process that can be watched."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), "--cores", "2", "--nocolor"]
-    return [*command, "--configfile", "study.yaml"]
+    command += ["--directory", str(folder), "--cores", str(cores), "--nocolor"]
+    return [*command, "--configfile", study]
 
 
 def _jobs(parent: int) -> dict[int, str]:
@@ -249,9 +247,9 @@ def _mount_tmpfs(folder: Path) -> bool:
         return False
 
 
-def fault_run(folder: Path, kills: int, seed: int) -> dict[str, object]:
+def fault_run(folder: Path, kills: int, seed: int, follow: bool = False) -> dict[str, object]:
     """Hit a study `kills` times; every end it came to was equal to an undisturbed one."""
-    faults = FaultRun(folder, seed)
+    faults = FaultRun(folder, seed, follow)
     started = time.monotonic()
     try:
         expected = faults.undisturbed()
@@ -266,7 +264,7 @@ def fault_run(folder: Path, kills: int, seed: int) -> dict[str, object]:
         "hits during generation with rows on disk": faults.during_generation,
         "ends equal to an undisturbed run": faults.ends,
         "rows lost or doubled": 0,
-        "tracebacks": faults.messages["traceback"],
+        "hits that showed a traceback": faults.tracebacks,
         "seconds": round(time.monotonic() - started),
         "storage faults": "yes" if faults.mounted else "no: mounting is not permitted",
     }
@@ -276,9 +274,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--follow", action="store_true", help="tell of every hit")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(fault_run(Path(folder) / "run", chosen.kills, chosen.seed), indent=1))
+        found = fault_run(Path(folder) / "run", chosen.kills, chosen.seed, chosen.follow)
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,55 @@
 """What reruns after which change: a finished study is changed, and planned with a dry run."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
+from changes import (
+    HUB,
+    Change,
+    another_answer,
+    another_constant,
+    another_docstring,
+    another_solution,
+    another_transformers,
+    another_word,
+    appended,
+    code,
+    commented,
+    conditions,
+    corrupted,
+    cut,
+    deleted,
+    excluded_row,
+    hub_source,
+    imported_model,
+    moved_checkout,
+    moved_everything,
+    moved_model,
+    renamed_source,
+    rows,
+    second_source,
+    study,
+    third_model,
+    together,
+    touched,
+    with_option,
+)
 from place import SOURCE, Place, touch
 from running import REMOVED
 
-from cotsieve.findings.necessity import NECESSITY
-from cotsieve.findings.original import export_checkpoint
-from cotsieve.ground.tables import read
-
-Change = Callable[[Place], Any]
-
 # Per shard there are three generation jobs: tiny in main and in controls, other in main.
-FINDINGS = {"merge": 2, "judge": 2, "draw": 2}
-OF_ONE_MODEL = {"merge": 1, "judge": 1, "draw": 1}
+REPORT = {"report": 1}
+DRAW = {"draw": 2} | REPORT
+FINDINGS = {"merge": 2, "compare_graders": 2, "judge": 2} | DRAW
+OF_ONE_MODEL = {"merge": 1, "compare_graders": 1, "judge": 1, "draw": 1} | REPORT
 EVERY_GENERATION = {"generate": 9, "grade": 9} | FINDINGS
 EVERY_GRADE = {"grade": 9} | FINDINGS
 ONE_SHARD = {"problems": 1, "generate": 3, "grade": 3} | FINDINGS
 NOTHING: dict[str, int] = {}
 
 ZERO = {"operation": "zero", "layer": "middle"}
-HUB = {"repository": "someone/something", "revision": "0123456789" * 4}
 
 
 class Row(NamedTuple):
@@ -37,152 +62,6 @@ class Row(NamedTuple):
     before: Change | None = None
     """A change that is made and accepted first, since the study as it is lacks something."""
     target: str | None = None
-
-
-def study(**changes: Any) -> Change:
-    return lambda place: place.change_study(changes)
-
-
-def code(file: str, change: Callable[[str], str]) -> Change:
-    return lambda place: place.edit(f"checkout/{file}", change)
-
-
-def rows(change: Callable[[list[dict]], Any]) -> Change:
-    return lambda place: place.edit_rows(change)
-
-
-def deleted(file: str) -> Change:
-    return lambda place: (place.results / file).unlink()
-
-
-def corrupted(file: str, at: float = 0.02) -> Change:
-    return lambda place: place.flip_bits(f"results/toy/{file}", at)
-
-
-def cut(file: str) -> Change:
-    def change(place: Place) -> None:
-        path = place.results / file
-        path.write_bytes(path.read_bytes()[:-40])
-
-    return change
-
-
-def together(*changes: Change) -> Change:
-    def change(place: Place) -> None:
-        for one in changes:
-            one(place)
-
-    return change
-
-
-def touched(folder: str) -> Change:
-    return lambda place: touch(file for file in (place.folder / folder).rglob("*"))
-
-
-def commented(text: str) -> str:
-    return text + "\n# A remark.\n"
-
-
-def another_docstring(text: str) -> str:
-    return text.replace('"""', '"""Once more: ', 1)
-
-
-def another_constant(text: str) -> str:
-    return text + "\nANOTHER_CONSTANT = 1\n"
-
-
-def with_option(section: str) -> Callable[[str], str]:
-    return lambda text: text.replace(
-        f"class {section}(Part):", f"class {section}(Part):\n    new_option: bool = False\n"
-    )
-
-
-def another_transformers(place: Place) -> None:
-    about = place.folder / "libraries" / "transformers-99.0.dist-info"
-    about.mkdir(parents=True)
-    place.libraries = str(about.parent)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 99.0\n")
-
-
-def moved_checkout(place: Place) -> None:
-    moved = place.folder / "elsewhere" / "copy"
-    moved.parent.mkdir()
-    shutil.move(place.checkout, moved)
-    place.checkout = moved
-
-
-def moved_everything(place: Place) -> None:
-    moved = place.folder / "elsewhere"
-    moved.mkdir()
-    shutil.move(place.work, moved / "work")
-    place.work = moved / "work"
-
-
-def moved_model(place: Place) -> None:
-    (place.work / "models" / "tiny").rename(place.work / "weights")
-    place.change_study({"models": {"tiny": {"checkpoint": "weights/ckpt", "base": "weights/base"}}})
-
-
-def renamed_source(place: Place) -> None:
-    (place.work / SOURCE).rename(place.work / "renamed.jsonl")
-    place.change_study({"sources": {"toy": {"path": "renamed.jsonl"}}})
-
-
-def another_word(row: int) -> Change:
-    def change(found: list[dict]) -> None:
-        found[row]["question"] = "Now then. " + found[row]["question"]
-
-    return rows(change)
-
-
-def another_answer(found: list[dict]) -> None:
-    found[5]["answer"] += "0"
-
-
-def another_solution(found: list[dict]) -> None:
-    found[5]["answer"] = "So it goes.\n" + found[5]["answer"]
-
-
-def appended(count: int) -> Change:
-    def change(found: list[dict]) -> None:
-        found += [row | {"question": f"Again: {row['question']}"} for row in found[:count]]
-
-    return rows(change)
-
-
-def excluded_row(place: Place) -> None:
-    def change(found: list[dict]) -> None:
-        with (place.work / "excluded.txt").open("a") as file:
-            file.write(found[5]["question"].strip() + "\n")
-
-    place.edit_rows(change)
-
-
-def second_source(place: Place) -> None:
-    shutil.copy(place.work / SOURCE, place.work / "second.jsonl")
-    place.change_study({"sources": {"second": {"path": "second.jsonl"}}})
-
-
-def hub_source(place: Place) -> None:
-    hub = {"repo": HUB["repository"], "split": "test", "revision": HUB["revision"], "rows": 6}
-    place.change_study({"sources": {"hub": {"hub": hub}}})
-
-
-def third_model(place: Place) -> None:
-    shutil.copytree(place.work / "models" / "other", place.work / "models" / "third")
-    model = {"checkpoint": "models/third/ckpt", "base": "models/third/base"}
-    place.change_study({"models": {"third": model | {"lora": {"rank": 4, "alpha": 2.0}}}})
-
-
-def imported_model(place: Place) -> None:
-    table = read(place.results / "necessity" / "other.parquet", NECESSITY)
-    export_checkpoint(table.to_pylist(), place.work / "tested.json", "1970-01-01T00:00:00")
-    model = {"family": "imported", "results": "tested.json", "ablation": "zero-middle"}
-    place.change_study({"models": {"published": model}})
-
-
-def conditions(sweep: str, **found: Any) -> Change:
-    return study(sweeps={sweep: {"conditions": found}})
 
 
 WEIGHTS = "models/tiny/ckpt/pytorch_model.bin"
@@ -212,9 +91,9 @@ TABLE = {
     "the code of the engine": Row(
         code("cotsieve/rollouts/latent.py", another_constant), EVERY_GENERATION
     ),
-    "the code of the card": Row(code("cotsieve/findings/card.py", another_constant), {"draw": 2}),
+    "the code of the card": Row(code("cotsieve/findings/card.py", another_constant), DRAW),
     "a rule's script": Row(
-        code("workflow/scripts/judge.py", another_constant), {"judge": 2, "draw": 2}
+        code("workflow/scripts/judge.py", another_constant), {"judge": 2} | DRAW
     ),
     "the list of environments": Row(code("envs/cotsieve.yaml", commented), NOTHING),
     "another transformers": Row(another_transformers, EVERY_GENERATION),
@@ -222,13 +101,13 @@ TABLE = {
     "the tolerance": Row(study(grading={"tolerance": 0.5}), EVERY_GRADE),
     "the tolerance, one model asked for": Row(
         study(grading={"tolerance": 0.5}),
-        {"grade": 3} | OF_ONE_MODEL,
+        {"grade": 3, "merge": 1, "judge": 1, "draw": 1},
         target="results/toy/summary/other.txt",
     ),
-    "the targets": Row(study(draw={"targets": {"2-step": 1}}), {"draw": 2}),
+    "the targets": Row(study(draw={"targets": {"2-step": 1}}), DRAW),
     "the list of known problems": Row(
         lambda place: place.edit("work/existing.json", lambda text: text.replace("4", "5")),
-        {"draw": 2},
+        DRAW,
     ),
     # -- conditions ------------------------------------------------------------------------------
     "a condition redefined under its name": Row(
@@ -298,7 +177,8 @@ TABLE = {
     # -- models ----------------------------------------------------------------------------------
     "a model added": Row(third_model, {"generate": 3, "grade": 3} | OF_ONE_MODEL),
     "an imported model added": Row(
-        imported_model, {"import_rollouts": 3, "grade": 3} | OF_ONE_MODEL
+        imported_model,
+        {"import_rollouts": 3, "grade": 3, "merge": 1, "judge": 1, "draw": 1} | REPORT,
     ),
     "weights replaced in place": Row(
         lambda place: place.flip_bits(WEIGHTS, 0.9),
@@ -345,7 +225,7 @@ TABLE = {
     ),
     "a merged table deleted": Row(deleted("merged/other.parquet"), OF_ONE_MODEL),
     "a table of verdicts deleted": Row(deleted("necessity/other.parquet"), {"judge": 1, "draw": 1}),
-    "a file of a dataset deleted": Row(deleted("dataset/tiny/dataset.json"), {"draw": 1}),
+    "a file of a dataset deleted": Row(deleted("dataset/tiny/dataset.json"), {"draw": 1} | REPORT),
     "rollouts of a shard with flipped bits": Row(
         corrupted(SHARD), {"generate": 1, "grade": 1} | OF_ONE_MODEL, {"toy/0001"}
     ),
@@ -354,9 +234,9 @@ TABLE = {
     ),
     "a merged table with flipped bits": Row(corrupted("merged/tiny.parquet"), OF_ONE_MODEL),
     "problems cut short": Row(cut("problems.parquet"), {"problems": 1} | FINDINGS),
-    "a dataset's JSON file cut short": Row(cut("dataset/tiny/dataset.json"), {"draw": 1}),
+    "a dataset's JSON file cut short": Row(cut("dataset/tiny/dataset.json"), {"draw": 1} | REPORT),
     "a dataset with flipped bits": Row(
-        corrupted("dataset/tiny/data/train-00000-of-00001.parquet"), {"draw": 1}
+        corrupted("dataset/tiny/data/train-00000-of-00001.parquet"), {"draw": 1} | REPORT
     ),
 }
 

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
+from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import clear_left_behind, content_digest
 from cotsieve.study.check import check_study
@@ -82,6 +83,7 @@ atexit.register(integrity.save)
 LATENT_ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
 REASONING_ENGINE = code_identity("cotsieve/rollouts/reasoning.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
+GRADER_LIBRARIES = library_versions(graders.LIBRARIES.get(study.grading.grader, ()))
 
 
 def names(known):
@@ -157,10 +159,24 @@ def fetched_model(wildcards):
     return ancient(FETCHED_MODELS.get(wildcards.model, []))
 
 
+def own_file(path):
+    """A user's file as an input; in a storage of the workflow lies only what the workflow makes.
+
+    Its content enters by digest, so a touched file is not a changed one.
+    """
+    return local(ancient(str(located(path))))
+
+
+def source_file(name):
+    """The file of a source as an input."""
+    source = study.sources[name]
+    return ancient(str(plan.source_file(name))) if source.hub else own_file(source.path)
+
+
 def source_files(wildcards):
     """The files that decide which problems a shard holds."""
     needed = plan.sources_for(wildcards.source, wildcards.shard)
-    return [ancient(str(plan.source_file(name))) for name in needed]
+    return [source_file(name) for name in needed]
 
 
 def decoding_of(model):
@@ -182,8 +198,7 @@ def reference_files(wildcards):
     """The file of the problems whose activations give means and donors, where they are needed."""
     if not REFERENCES[wildcards.sweep]:
         return []
-    name = plan.reference_source(wildcards.sweep)
-    return [ancient(str(plan.source_file(name)))]
+    return [source_file(plan.reference_source(wildcards.sweep))]
 
 
 def before_the_first_job():

@@ -26,7 +26,7 @@ rule draw:
         necessity="results/{study}/necessity/{model}.parquet",
         merged="results/{study}/merged/{model}.parquet",
         exclusions="results/{study}/exclusions.json",
-        existing=[ancient(str(located(study.existing.path)))] if study.existing else [],
+        existing=[own_file(study.existing.path)] if study.existing else [],
     output:
         parquet="results/{study}/dataset/{model}/data/train-00000-of-00001.parquet",
         json="results/{study}/dataset/{model}/dataset.json",

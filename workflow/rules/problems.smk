@@ -19,9 +19,8 @@ rule fetch_source:
 rule problems:
     """List every candidate with its reference answer, steps and stratum, and what was excluded."""
     input:
-        # Content enters by digest, so a touched file is not a changed one.
-        sources=[ancient(str(plan.source_file(name))) for name in study.sources],
-        exclusions=[ancient(str(located(item.path))) for item in study.select.exclude],
+        sources=[source_file(name) for name in study.sources],
+        exclusions=[own_file(item.path) for item in study.select.exclude],
     output:
         problems="results/{study}/problems.parquet",
         exclusions="results/{study}/exclusions.json",

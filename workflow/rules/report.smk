@@ -1,11 +1,6 @@
 """The report: one page to look at, the figures behind it, and where graders differ."""
 
 
-def read_in_words(model):
-    """The rollouts of a model whose written reasoning is told from its answer."""
-    return parts("rollouts", model) if model in REASONING else []
-
-
 def about_model(model):
     """What the report says of a model beyond its tables."""
     return {
@@ -30,7 +25,6 @@ rule report:
             "results/{{study}}/dataset/{model}/data/train-00000-of-00001.parquet",
             model=MODELS,
         ),
-        rollouts=[path for model in MODELS for path in read_in_words(model)],
         graders=expand("results/{{study}}/graders/{model}.parquet", model=COMPUTED),
     output:
         page=report(
@@ -74,12 +68,7 @@ rule report:
 rule compare_graders:
     """Read the answers of baseline and deciding ablation with every grader that fits them."""
     input:
-        problems="results/{study}/problems.parquet",
-        rollouts=lambda wildcards: [
-            path
-            for path in parts("rollouts", wildcards.model)
-            if Path(path).parts[-3] == sieve_of(wildcards.model)["sweep"]
-        ],
+        merged="results/{study}/merged/{model}.parquet",
     output:
         "results/{study}/graders/{model}.parquet",
     log:
@@ -93,7 +82,7 @@ rule compare_graders:
         code=code_of("compare_graders"),
         graders=lambda wildcards: {
             "graders": {
-                "condition": sieve_of(wildcards.model)["condition"],
+                **sieve_of(wildcards.model),
                 "family": study.models[wildcards.model].family,
                 "tolerance": study.grading.tolerance,
             }

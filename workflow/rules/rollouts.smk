@@ -126,9 +126,7 @@ rule import_rollouts:
     """Take finished rollouts from the published script's checkpoint file."""
     input:
         sources=source_files,
-        results=lambda wildcards: ancient(
-            str(located(study.models[wildcards.model].results))
-        ),
+        results=lambda wildcards: own_file(study.models[wildcards.model].results),
     output:
         "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -158,12 +156,15 @@ rule grade:
         "results/{study}/grades/{model}/{sweep}/{source}/{shard}.parquet",
     log:
         "results/{study}/logs/grade/{model}/{sweep}/{source}/{shard}.log",
+    # Comparing LaTeX takes processes of its own; the other graders need no time.
+    threads: 2 if study.grading.grader in graders.SYMBOLIC else 1
     conda:
         "../../envs/cotsieve.yaml"
     params:
         damaged=damage("grade"),
         code=code_of("grade", pinned=True),
         grading={"grading": decided(study.grading)},
+        libraries={"grader libraries": GRADER_LIBRARIES},
         references=lambda wildcards: {"answers": shard_of(wildcards).references},
     script:
         "../scripts/grade.py"

@@ -4,12 +4,12 @@ from cotsieve.findings.grades import GRADES, grade_rollouts
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read, write
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import Grading, read_study
+from cotsieve.study.plan_of_job import plan_of
+from cotsieve.study.settings import Grading
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
+        plan, names = plan_of(snakemake), snakemake.wildcards
         given = dict(snakemake.params.grading["grading"])
         grading = Grading(**given)  # what is left out keeps its default
         answers = plan.planned_answers(
@@ -20,5 +20,7 @@ if __name__ == "__main__":
             answers,
             grading.grader,
             grading.tolerance,
+            processes=snakemake.threads,
         )
-        write(grades, snakemake.output[0], GRADES, {"grading": given})
+        origin = {"grading": given} | dict(snakemake.params.libraries)
+        write(grades, snakemake.output[0], GRADES, origin)

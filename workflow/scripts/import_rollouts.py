@@ -4,12 +4,11 @@ from cotsieve.findings.original import rollouts_from_checkpoint
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import write
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.plan_of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        plan, names = Plan(read_study(snakemake.config)), snakemake.wildcards
+        plan, names = plan_of(snakemake), snakemake.wildcards
         rows = rollouts_from_checkpoint(
             snakemake.input.results,
             plan.planned(

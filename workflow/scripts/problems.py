@@ -6,12 +6,11 @@ from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import write
 from cotsieve.problems.problem import PROBLEMS, problems_table
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.plan_of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        plan = Plan(read_study(snakemake.config))
+        plan = plan_of(snakemake)
         selection, problems = plan.selection, plan.candidates()
         log.info("%d candidates", len(problems))
         write(problems_table(problems), snakemake.output.problems, PROBLEMS)

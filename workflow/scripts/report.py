@@ -17,7 +17,6 @@ if __name__ == "__main__":
                 merged=merged,
                 necessity=necessity,
                 drawn=drawn,
-                rollouts=[path for path in given.rollouts if Path(path).parts[-4] == name],
                 graders=graders.get(name),
                 about=dict(about),
             )

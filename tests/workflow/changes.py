@@ -1,0 +1,161 @@
+"""Changes of a place: of its study, its code, its files and its results."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from place import SOURCE, Place, touch
+
+from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.original import export_checkpoint
+from cotsieve.ground.tables import read
+
+Change = Callable[[Place], Any]
+
+HUB = {"repository": "someone/something", "revision": "0123456789" * 4}
+
+
+def study(**changes: Any) -> Change:
+    return lambda place: place.change_study(changes)
+
+
+def code(file: str, change: Callable[[str], str]) -> Change:
+    return lambda place: place.edit(f"checkout/{file}", change)
+
+
+def rows(change: Callable[[list[dict]], Any]) -> Change:
+    return lambda place: place.edit_rows(change)
+
+
+def deleted(file: str) -> Change:
+    return lambda place: (place.results / file).unlink()
+
+
+def corrupted(file: str, at: float = 0.02) -> Change:
+    return lambda place: place.flip_bits(f"results/toy/{file}", at)
+
+
+def cut(file: str) -> Change:
+    def change(place: Place) -> None:
+        path = place.results / file
+        path.write_bytes(path.read_bytes()[:-40])
+
+    return change
+
+
+def together(*changes: Change) -> Change:
+    def change(place: Place) -> None:
+        for one in changes:
+            one(place)
+
+    return change
+
+
+def touched(folder: str) -> Change:
+    return lambda place: touch(file for file in (place.folder / folder).rglob("*"))
+
+
+def commented(text: str) -> str:
+    return text + "\n# A remark.\n"
+
+
+def another_docstring(text: str) -> str:
+    return text.replace('"""', '"""Once more: ', 1)
+
+
+def another_constant(text: str) -> str:
+    return text + "\nANOTHER_CONSTANT = 1\n"
+
+
+def with_option(section: str) -> Callable[[str], str]:
+    return lambda text: text.replace(
+        f"class {section}(Part):", f"class {section}(Part):\n    new_option: bool = False\n"
+    )
+
+
+def another_transformers(place: Place) -> None:
+    about = place.folder / "libraries" / "transformers-99.0.dist-info"
+    about.mkdir(parents=True)
+    place.libraries = str(about.parent)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 99.0\n")
+
+
+def moved_checkout(place: Place) -> None:
+    moved = place.folder / "elsewhere" / "copy"
+    moved.parent.mkdir()
+    shutil.move(place.checkout, moved)
+    place.checkout = moved
+
+
+def moved_everything(place: Place) -> None:
+    moved = place.folder / "elsewhere"
+    moved.mkdir()
+    shutil.move(place.work, moved / "work")
+    place.work = moved / "work"
+
+
+def moved_model(place: Place) -> None:
+    (place.work / "models" / "tiny").rename(place.work / "weights")
+    place.change_study({"models": {"tiny": {"checkpoint": "weights/ckpt", "base": "weights/base"}}})
+
+
+def renamed_source(place: Place) -> None:
+    (place.work / SOURCE).rename(place.work / "renamed.jsonl")
+    place.change_study({"sources": {"toy": {"path": "renamed.jsonl"}}})
+
+
+def another_word(row: int) -> Change:
+    def change(found: list[dict]) -> None:
+        found[row]["question"] = "Now then. " + found[row]["question"]
+
+    return rows(change)
+
+
+def another_answer(found: list[dict]) -> None:
+    found[5]["answer"] += "0"
+
+
+def another_solution(found: list[dict]) -> None:
+    found[5]["answer"] = "So it goes.\n" + found[5]["answer"]
+
+
+def appended(count: int) -> Change:
+    def change(found: list[dict]) -> None:
+        found += [row | {"question": f"Again: {row['question']}"} for row in found[:count]]
+
+    return rows(change)
+
+
+def excluded_row(place: Place) -> None:
+    def change(found: list[dict]) -> None:
+        with (place.work / "excluded.txt").open("a") as file:
+            file.write(found[5]["question"].strip() + "\n")
+
+    place.edit_rows(change)
+
+
+def second_source(place: Place) -> None:
+    shutil.copy(place.work / SOURCE, place.work / "second.jsonl")
+    place.change_study({"sources": {"second": {"path": "second.jsonl"}}})
+
+
+def hub_source(place: Place) -> None:
+    hub = {"repo": HUB["repository"], "split": "test", "revision": HUB["revision"], "rows": 6}
+    place.change_study({"sources": {"hub": {"hub": hub}}})
+
+
+def third_model(place: Place) -> None:
+    shutil.copytree(place.work / "models" / "other", place.work / "models" / "third")
+    model = {"checkpoint": "models/third/ckpt", "base": "models/third/base"}
+    place.change_study({"models": {"third": model | {"lora": {"rank": 4, "alpha": 2.0}}}})
+
+
+def imported_model(place: Place) -> None:
+    table = read(place.results / "necessity" / "other.parquet", NECESSITY)
+    export_checkpoint(table.to_pylist(), place.work / "tested.json", "1970-01-01T00:00:00")
+    model = {"family": "imported", "results": "tested.json", "ablation": "zero-middle"}
+    place.change_study({"models": {"published": model}})
+
+
+def conditions(sweep: str, **found: Any) -> Change:
+    return study(sweeps={sweep: {"conditions": found}})

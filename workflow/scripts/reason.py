@@ -1,0 +1,24 @@
+"""What reasoning does. In: merged rollouts, problems. Out: accuracy with it and without it."""
+
+import json
+
+from cotsieve.findings.merge import MERGED
+from cotsieve.findings.reasoning_runs import effects, effects_csv, plain_effect, runs
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import read
+from cotsieve.problems.problem import PROBLEMS
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        merged = read(snakemake.input.merged, MERGED)
+        problems = read(snakemake.input.problems, PROBLEMS)
+        how = snakemake.params.traces["traces"]
+        found = [
+            {"sweep": sweep, **entry}
+            for sweep in snakemake.params.sweeps["sweeps"]
+            for entry in effects(runs(merged, problems, sweep, how["close"], how["given"]))
+        ]
+        plain = [entry | {"effect": plain_effect(entry["effect"])} for entry in found]
+        write_text(snakemake.output.json, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+        write_text(snakemake.output.csv, effects_csv(found))
