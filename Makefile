@@ -5,10 +5,13 @@ STUDY ?= config/config.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run plan explain test lint format export clean
+.PHONY: run plan status explain test lint format export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
+
+status: .venv/ready  ## tell where the study stands, from its files alone
+	@$(BIN)/python -m cotsieve.report.status $(STUDY)
 
 plan: .venv/ready  ## show what would be run
 	@$(SNAKEMAKE) --dry-run

@@ -15,6 +15,7 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/reasoning.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -26,6 +27,8 @@ rule all:
         expand("results/{study}/merged/{model}.parquet", study=STUDY, model=MODELS),
         expand("results/{study}/necessity/{model}.parquet", study=STUDY, model=MODELS),
         expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
+        expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
+        published_traces(),
         f"results/{STUDY}/report/index.html",
 
 

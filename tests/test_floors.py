@@ -24,6 +24,9 @@ FLOORS = {
     "rollouts.schema": (),
     "rollouts.interventions": ("ground",),
     "findings": ("ground", "answers", "problems", "rollouts.schema"),
+    "report": ("ground", "answers", "problems", "findings", "rollouts.schema"),
+    # Asked by hand: it plans a study to see what is missing.
+    "report.status": ("ground", "study"),
     "study": ("ground", "answers", "problems", "rollouts.interventions"),
     # What scripts share; they reach the engine by themselves too, see below.
     "study.making": ("ground", "problems", "rollouts"),

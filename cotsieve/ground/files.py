@@ -9,6 +9,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from cotsieve.ground.faults import bad
+
 CACHE = Path(os.environ.get("COTSIEVE_CACHE", ".cotsieve"))
 """Where digests of large files are remembered; safe to delete."""
 
@@ -42,8 +44,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def content_digest(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, remembered by path, size and modification time."""
+    """SHA-256 of a file's bytes, remembered by path, size and modification time.
+
+    Raises BadInput for a folder, pipe or device, which could be read without end.
+    """
     path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        raise bad(path, "it is a folder, a pipe or a device, not a file", "Correct the path.")
     stat = path.stat()
     stamp = [str(path), stat.st_size, stat.st_mtime_ns]
     note = CACHE / "digests" / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")

@@ -57,6 +57,11 @@ class Problem:
     """A written chain of thought that came with the problem, for models that only answer."""
 
 
+def written_chain(problem: Problem) -> str:
+    """The chain of thought that came with a problem: its reasoning, else its solution, or ""."""
+    return (problem.reasoning or problem.solution or "").strip()
+
+
 def count_steps(solution: str) -> int:
     """Calculation blocks <<...>> of a solution; without any, the places like "= 12".
 

@@ -27,7 +27,7 @@ def read_records(path: Path) -> list[dict]:
     The name decides the kind. Raises BadInput with every bad row: invalid UTF-8 or JSON, NaN and
     infinities in JSON, repeated keys, rows that are not objects, damaged or empty files.
     """
-    path = Path(path)
+    path = _regular(path)
     kind = _kind(path)
     findings: list[Finding] = []
     if kind == "parquet":
@@ -48,7 +48,7 @@ def read_text(path: Path) -> str:
 
     BadInput names the bad line.
     """
-    data = _content(Path(path))
+    data = _content(_regular(path))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -73,6 +73,14 @@ def refuse(findings: Iterable[Finding]) -> None:
         more = Finding(where, f"and {rest} more", "Mend those above to see the rest.")
         findings = [*findings[:MOST_FINDINGS], more]
     raise BadInput(findings)
+
+
+def _regular(path: str | Path) -> Path:
+    """A path that is not a folder, pipe or device, which could be waited for without end."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise bad(path, "it is a folder, a pipe or a device, not a file", "Correct the path.")
+    return path
 
 
 def _kind(path: Path) -> str:

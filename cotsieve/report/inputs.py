@@ -27,6 +27,10 @@ class ModelTables:
     """codi, reasoning or imported."""
     thoughts: int | None = None
     """Latent thoughts the model thinks; None where they are words."""
+    close: str = "</think>"
+    """The tag that ends a written thought."""
+    given: bool = False
+    """The reasoning came with the problems, and the model only answered."""
     targets: Mapping[str, int] | None = None
     """Problems per stratum that were asked for; None without a target."""
     disagreements: pa.Table | None = None

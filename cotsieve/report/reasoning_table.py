@@ -1,20 +1,15 @@
 """What reasoning does to a model's accuracy: its own reasoning against every ablation of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cotsieve.findings.reasoning_effect import Comparison, Effect, Run, effect, effect_by, shown_p
+from cotsieve.findings.reasoning_runs import runs
 from cotsieve.report.inputs import ModelTables
 from cotsieve.report.wording import described, plain_share
 from cotsieve.rollouts.schema import BASELINE
-
-_READ = [
-    "condition", "problem_id", "verdict", "finish_reason", "answer_begun", "thought_tokens",
-    "answer_tokens",
-]  # fmt: skip
 
 
 def reasoning_effects(tables: ModelTables, problems: pa.Table) -> list[dict[str, Any]]:
@@ -25,49 +20,21 @@ def reasoning_effects(tables: ModelTables, problems: pa.Table) -> list[dict[str,
     """
     if tables.family != "reasoning":
         return []
-    about = {
-        row["problem_id"]: (row["level"], row["subject"])
-        for row in problems.select(["problem_id", "level", "subject"]).to_pylist()
-    }
     found = []
     for sweep, conditions in tables.conditions.items():
-        runs = _runs(tables, sweep, about)
-        if BASELINE not in runs:
-            continue
+        by_condition = runs(tables.merged, problems, sweep, tables.close, tables.given)
+        baseline = by_condition.get(BASELINE, [])
         for condition in conditions:
-            if condition == BASELINE or condition not in runs:
+            others = by_condition.get(condition)
+            if condition == BASELINE or not baseline or others is None:
                 continue
-            entry = _entry(effect(runs[BASELINE], runs[condition]))
-            entry |= {"sweep": sweep, "condition": condition}
-            entry["words"] = described(tables.definition(sweep, condition))
             decides = (sweep, condition) == (tables.sweep, tables.condition)
-            entry["groups"] = _groups(runs[BASELINE], runs[condition]) if decides else []
+            words = described(tables.definition(sweep, condition))
+            entry = {"sweep": sweep, "condition": condition, "words": words}
+            entry |= _entry(effect(baseline, others))
+            entry["groups"] = _groups(baseline, others) if decides else []
             found.append(entry)
     return found
-
-
-def _runs(
-    tables: ModelTables, sweep: str, about: Mapping[str, tuple[int | None, str | None]]
-) -> dict[str, list[Run]]:
-    """Condition → the first sample of every problem."""
-    first = (pc.field("sweep") == sweep) & (pc.field("sample") == 0)
-    begun = pc.is_valid(tables.merged["answer_text"])
-    rows = tables.merged.append_column("answer_begun", begun).filter(first).select(_READ)
-    runs: dict[str, list[Run]] = {}
-    for row in rows.to_pylist():
-        level, subject = about.get(row["problem_id"], (None, None))
-        run = Run(
-            row["problem_id"],
-            row["verdict"],
-            finished=row["finish_reason"] == "stop",
-            format_ok=row["answer_begun"],
-            level=None if level is None else f"Level {level}",
-            subject=subject,
-            think_length=row["thought_tokens"],
-            answer_length=row["answer_tokens"],
-        )
-        runs.setdefault(row["condition"], []).append(run)
-    return runs
 
 
 def _groups(with_: Iterable[Run], without: Iterable[Run]) -> list[dict[str, Any]]:

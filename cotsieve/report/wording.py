@@ -25,8 +25,8 @@ OPERATION_WORDS = {
     "replace": "turned towards a token",
 }
 REASONING_WORDS = {
-    "empty": "no reasoning (empty thought)",
-    "finished": "no reasoning (“I have finished thinking”)",
+    "empty": "no reasoning, an empty thought",
+    "finished": "no reasoning, “I have finished thinking”",
     "drop-answer-statement": "reasoning without its answer statement",
     "drop-statement": "reasoning without its statement",
     "drop-equation": "reasoning without an equation",

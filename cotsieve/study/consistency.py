@@ -19,6 +19,7 @@ def contradictions(study: "Study", origin: str) -> list[Finding]:
         *_wrong_sieve(study),
         *_wrong_targets(study),
         *_wrong_decoding(study),
+        *_nothing_to_publish(study),
     ]
     return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
 
@@ -100,6 +101,22 @@ def _wrong_decoding(study: "Study") -> Iterator[Finding]:
                 f"{decoding.samples} greedy samples of model '{name}' are all the same",
                 "Set decoding.temperature above 0, or samples to 1.",
             )
+
+
+def _nothing_to_publish(study: "Study") -> Iterator[Finding]:
+    own = [model for model in study.models.values() if getattr(model, "traces", None) == "own"]
+    if study.publish.traces and not own:
+        mend = "Add a model of family reasoning with traces: own, or remove the key."
+        yield Finding("publish.traces", "no model writes traces of its own", mend)
+    if study.publish.fill and not study.publish.traces:
+        yield Finding("publish.fill", "there are no traces to fill with", "Add publish.traces.")
+    if study.publish.fill and not any(item.chain_below for item in study.sources.values()):
+        mend = "Say sources.<name>.chain_below: 1 for problems without a solution."
+        yield Finding("publish.fill", "no source says which chains are missing", mend)
+    judged = study.quality.model
+    if judged and getattr(study.models.get(judged), "family", None) != "reasoning":
+        words = [name for name, model in study.models.items() if model.family == "reasoning"]
+        yield _unknown("quality.model", judged, words)
 
 
 def _made_from_nothing(

@@ -28,4 +28,5 @@ def source_definition(source: Source) -> dict[str, object]:
         "id": columns.get("id"),
         "variant": source.variant,
         "bad_rows": source.bad_rows,
+        **({"chain_below": source.chain_below} if source.chain_below else {}),
     }

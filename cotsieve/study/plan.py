@@ -16,7 +16,7 @@ from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
 from cotsieve.problems.candidates import Exclusion as Listed
 from cotsieve.problems.candidates import Selection, read_exclusion, select
-from cotsieve.problems.problem import Problem
+from cotsieve.problems.problem import Problem, written_chain
 from cotsieve.problems.sources import read_source
 from cotsieve.problems.stratify_by import stratify
 from cotsieve.study.definitions import exclusion_definition, source_definition
@@ -63,6 +63,17 @@ class Plan:
         return folder / f"{name}-{digest(plain(source.hub))[:8]}.parquet"
 
     def problems(self, name: str) -> list[Problem]:
+        """The problems of a source that is on disk, as far as the study asks for them."""
+        below = self.study.sources[name].chain_below
+        if below is None:
+            return self.rows(name)
+        return [
+            problem
+            for problem in self.rows(name)
+            if problem.error is None and len(written_chain(problem).split()) < below
+        ]
+
+    def rows(self, name: str) -> list[Problem]:
         """All problems of a source that is on disk."""
         if name not in self._problems:
             source, path = self.study.sources[name], self.source_file(name)
@@ -151,8 +162,16 @@ class Plan:
         return source == next(iter(self.study.sources))
 
     def _rows(self, name: str) -> int:
+        """How many rows a source has at most, those left out among them."""
         hub = self.study.sources[name].hub
-        return hub.rows if hub else len(self.problems(name))
+        return hub.rows if hub else max((item.row + 1 for item in self.problems(name)), default=0)
+
+    def _surely(self, name: str, index: int, held: int) -> int:
+        """How many problems a shard of a source has at least, before any exclusion."""
+        source, size = self.study.sources[name], self.study.engine.shard_size
+        if source.hub:
+            return 0 if source.chain_below else held
+        return sum(problem.row // size == index for problem in self.problems(name))
 
     @property
     def _fetches(self) -> bool:
@@ -256,7 +275,7 @@ class Plan:
             for item in self.study.select.exclude
         ]
         entries = sum(len(exclusion.values) for exclusion in self._exclusions)
-        shards, rows_so_far, pins = [], 0, []
+        shards, rows_so_far, sure, pins = [], 0, 0, []
         for name, source in self.study.sources.items():
             rows, size = self._rows(name), self.study.engine.shard_size
             pin = plain(source.hub) if source.hub else content_digest(located(source.path))
@@ -264,12 +283,14 @@ class Plan:
             if name in known:
                 shards += [shard for shard in exact if shard.source == name]
                 rows_so_far += rows
+                sure += len(self.problems(name))
                 continue
             for index in range(-(-rows // size)):
-                if limit is not None and rows_so_far - entries >= limit:
+                if limit is not None and sure - entries >= limit:
                     return shards
                 held = min(size, rows - index * size)
                 rows_so_far += held
+                sure += self._surely(name, index, held)
                 cut = limit is not None and rows_so_far > limit
                 decides = [limit, *pins] if cut else pins[-1]
                 pinned = digest(name, size, index, excluded, decides)

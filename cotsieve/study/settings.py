@@ -51,6 +51,9 @@ class Source(Part):
     variant: Literal["clean", "corrupted"] = "clean"
     bad_rows: Literal["stop", "record"] = "stop"
     """A row that cannot be used stops the study, or is recorded as failed with its reason."""
+    chain_below: Count | None = None
+    """Only problems whose own chain of thought, their reasoning or solution, has fewer words than
+    this; 1: those without any. For filling them with verified traces."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -162,6 +165,36 @@ class Strata(Part):
     """Groups of solution lengths."""
 
 
+class PublishTraces(Part):
+    """Which verified traces of models that write their reasoning become a dataset."""
+
+    choose: Literal["shortest", "first", "random"] = "shortest"
+    per_problem: Count = 1
+    seed: int = 0
+
+
+class Publish(Part):
+    """What is written to be given away, besides the dataset of problems."""
+
+    traces: PublishTraces | None = None
+    fill: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The part of all problems that is to have a chain of thought: verified traces are put in for
+    missing and short ones (see chain_below of a source) until it is reached."""
+
+
+class Quality(Part):
+    """How the solutions of a source are judged as chains of thought."""
+
+    model: Name | None = None
+    """Whose tokenizer and positions count; default: words."""
+    positions: Count | None = None
+    """Instead of those in the model's configuration."""
+    exploratory: Annotated[float, Field(gt=0, le=1)] = 0.015625
+    """The part of the positions from which on a chain counts as exploratory."""
+    against: list[Exclusion] = Field(default_factory=list)
+    """Files in which to look for the same questions."""
+
+
 class Engine(Part):
     """How much is done at once; nothing here changes a result."""
 
@@ -198,6 +231,8 @@ class Study(Part):
     grading: Grading = Grading()
     strata: Strata = Strata()
     draw: Draw
+    publish: Publish = Publish()
+    quality: Quality = Quality()
     engine: Engine = Engine()
 
     def models_of(self, sweep: str) -> list[str]:

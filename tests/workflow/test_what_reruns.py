@@ -224,7 +224,9 @@ TABLE = {
         {"toy/0001"},
     ),
     "a merged table deleted": Row(deleted("merged/other.parquet"), OF_ONE_MODEL),
-    "a table of verdicts deleted": Row(deleted("necessity/other.parquet"), {"judge": 1, "draw": 1}),
+    "a table of verdicts deleted": Row(
+        deleted("necessity/other.parquet"), {"judge": 1, "draw": 1} | REPORT
+    ),
     "a file of a dataset deleted": Row(deleted("dataset/tiny/dataset.json"), {"draw": 1} | REPORT),
     "rollouts of a shard with flipped bits": Row(
         corrupted(SHARD), {"generate": 1, "grade": 1} | OF_ONE_MODEL, {"toy/0001"}

@@ -1,5 +1,6 @@
 """Models that write their reasoning, through the whole workflow."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from running import json_lines, merged, run, write_study
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.traces import TRACES
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 
@@ -48,6 +50,11 @@ def r2a(shared: Path) -> Path:
     return shared / "golden" / "r2a"
 
 
+def tables(*names: str) -> list[str]:
+    """Targets, for what a test does not need takes most of the time of a run."""
+    return [f"results/words/{name}" for name in names]
+
+
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -75,7 +82,7 @@ def test_the_recorded_ablations_come_out_as_recorded(r2a, recorded, tmp_path):
         sweeps={"written": {"conditions": EDITS}},
     )
     write_study(tmp_path, study)
-    run(tmp_path)
+    run(tmp_path, *tables("necessity/tiny.parquet", "reasoning/tiny.json"))
 
     found = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
     rows = {(row["problem_id"], row["condition"]): row for row in found}
@@ -95,6 +102,13 @@ def test_the_recorded_ablations_come_out_as_recorded(r2a, recorded, tmp_path):
         ]
     needed = read(tmp_path / "results/words/necessity/tiny.parquet", NECESSITY)["needs_cot"]
     assert needed.to_pylist() == [True] * 24
+    effects = json.loads((tmp_path / "results/words/reasoning/tiny.json").read_text())
+    accuracy = {
+        entry["condition"]: entry["effect"]["everything"]["without"]["value"] for entry in effects
+    }
+    for name in EDITS:
+        right = [row["is_correct"] for (_, edit), row in recorded.items() if edit == name]
+        assert accuracy[name] == sum(right) / len(right)
 
 
 def test_real_competition_problems_go_through(shared, r2a, tmp_path):
@@ -122,7 +136,7 @@ def test_real_competition_problems_go_through(shared, r2a, tmp_path):
         engine={"shard_size": 100},
     )
     write_study(tmp_path, study)
-    run(tmp_path, cores=2)
+    run(tmp_path, *tables("merged/tiny.parquet"), cores=2)
     rows = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
     assert len(rows) == 200 * 7
     for row in rows:
@@ -154,7 +168,7 @@ def test_what_fails_says_why_everywhere(r2a, tmp_path):
             sweeps={"written": {"conditions": conditions}},
         ),
     )
-    run(tmp_path)
+    run(tmp_path, *tables("necessity/tiny.parquet"))
     found = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
     errors = {(row["problem_id"], row["condition"]): row["error"] for row in found}
     assert errors["words_0", "baseline"] is errors["words_3", "swap"] is None
@@ -165,3 +179,88 @@ def test_what_fails_says_why_everywhere(r2a, tmp_path):
     assert [row["needs_cot"] is None for row in needed] == [False, True, True, False]
     traced = read(tmp_path / "results/words/traces/tiny/words/0000.parquet", ROLLOUTS)
     assert traced["finish_reason"].to_pylist()[1:3] == ["failed", "failed"]
+
+
+SAMPLED = {"max_new_tokens": 24, "temperature": 1.0, "top_p": 0.95, "samples": 3}
+
+
+def test_several_samples_and_their_traces(r2a, tmp_path):
+    """Samples go through every step; what is right among them is published."""
+    rows = [
+        {"q": f"Zoe has {n} cards and gets {n} more cards. How many?", "a": str(2 * n)}
+        for n in range(11, 23)
+    ]
+    json_lines(rows, tmp_path / "problems.jsonl")
+    source = {"path": "problems.jsonl", "format": "columns"}
+    source["columns"] = {"question": "q", "answer": "a"}
+    conditions = {"empty": {"reasoning": "empty"}, "zero": {"operation": "zero", "layer": 1}}
+    study = reasoning_study(
+        r2a / "models" / "tiny-copy",
+        source,
+        decoding=SAMPLED,
+        sweeps={"written": {"conditions": conditions}},
+        publish={"traces": {"choose": "random", "per_problem": 2}},
+        engine={"shard_size": 5},
+    )
+    write_study(tmp_path, study)
+    run(tmp_path, *tables("necessity/tiny.parquet", "traces_dataset/tiny/README.md"))
+    found = read(tmp_path / "results/words/merged/tiny.parquet", MERGED).to_pylist()
+    assert len(found) == 12 * 3 * 3
+    texts = {(row["problem_id"], row["text"]) for row in found if row["condition"] == "baseline"}
+    assert len(texts) > 12  # samples differ
+    needed = read(tmp_path / "results/words/necessity/tiny.parquet", NECESSITY).to_pylist()
+    for row in needed:
+        verdicts = [
+            item["verdict"]
+            for item in found
+            if item["problem_id"] == row["problem_id"] and item["condition"] == "baseline"
+        ]
+        assert row["samples"] == 3
+        assert row["baseline_pass_rate"] == verdicts.count("correct") / 3
+        assert row["baseline_pass_low"] <= row["baseline_pass_rate"] <= row["baseline_pass_high"]
+    folder = tmp_path / "results/words/traces_dataset/tiny"
+    published = read(folder / "data/train-00000-of-00001.parquet", TRACES).to_pylist()
+    unsolved = list(csv.DictReader((folder / "unsolved.csv").open(encoding="utf-8")))
+    solved = {row["problem_id"] for row in published}
+    assert len(solved) + len(unsolved) == 12
+    assert len(lines(folder / "am.jsonl")) == len(published)
+
+
+def test_missing_chains_are_filled_and_solutions_judged(r2a, recorded, tmp_path):
+    """Only problems without a solution are run; the others keep what they have."""
+    rows = [
+        {"problem": row["question"], "answer": row["final_answer"], "solution": solution}
+        for row, solution in zip(
+            lines(r2a / "ablation" / "problems.jsonl")[:6],
+            ["", "It is so.", "", "", "See above, \\boxed{1}.", ""],
+            strict=True,
+        )
+    ]
+    json_lines(rows, tmp_path / "problems.jsonl")
+    other = json_lines([{"problem": rows[3]["problem"], "answer": "1"}], tmp_path / "test.jsonl")
+    study = reasoning_study(
+        r2a / "models" / "tiny-copy",
+        {"path": "problems.jsonl", "format": "deepscaler", "chain_below": 1},
+        decoding=SAMPLED,
+        publish={"traces": {}, "fill": 0.5},
+        quality={"model": "tiny", "against": [{"path": str(other), "format": "deepscaler"}]},
+    )
+    write_study(tmp_path, study)
+    run(tmp_path, *tables("filled/tiny.json", "quality/words.json"))
+    found = lines(tmp_path / "results/words/filled/tiny.jsonl")
+    assert [row["chain_from"] == "source" for row in found] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    told = json.loads((tmp_path / "results/words/filled/tiny.json").read_text())
+    assert told["own_chains"] == 2 and told["problems"] == 6
+    assert told["met"] == (told["share"] >= 0.5)
+    judged = json.loads((tmp_path / "results/words/quality/words.json").read_text())
+    assert judged["empty_solutions"]["count"] == 4
+    assert judged["also_in"]["test.jsonl"]["ids"] == ["words_3"]
+    assert judged["length"]["unit"] == "tokens of tiny"
+    assert (tmp_path / "results/words/quality/words.md").read_text().startswith("# Solutions")

@@ -11,6 +11,20 @@ def traces_of(model):
     }
 
 
+def published_traces():
+    """Datasets of traces that the study asks for; given reasoning is not the model's to publish."""
+    if study.publish.traces is None:
+        return []
+    return [
+        f"results/{STUDY}/{name.format(model)}"
+        for model in REASONING
+        if study.models[model].traces == "own"
+        for name in ["traces_dataset/{}/README.md", "filled/{}.json"][
+            : 2 if study.publish.fill else 1
+        ]
+    ]
+
+
 rule reason:
     """Compare answers with reasoning and without it: accuracy, pairs, lengths, per group."""
     input:
@@ -53,8 +67,68 @@ rule publish_traces:
     params:
         damaged=damage("publish_traces"),
         code=code_of("publish_traces"),
-        rule={"choose": decided(study.publish.traces) if study.publish.traces else None},
+        publish={
+            "choose": decided(study.publish.traces) if study.publish.traces else None
+        },
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         traces=lambda wildcards: {"traces": traces_of(wildcards.model)},
     script:
         "../scripts/publish_traces.py"
+
+
+rule fill:
+    """Give every problem of the sources a chain of thought: its own, or a verified trace."""
+    input:
+        traces="results/{study}/traces_dataset/{model}/data/train-00000-of-00001.parquet",
+        sources=[ancient(str(plan.source_file(name))) for name in study.sources],
+    output:
+        rows="results/{study}/filled/{model}.jsonl",
+        report="results/{study}/filled/{model}.json",
+    log:
+        "results/{study}/logs/fill/{model}.log",
+    wildcard_constraints:
+        model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage("fill"),
+        code=code_of("fill"),
+        target={"fill": study.publish.fill},
+        problems={"problems": PROBLEMS},
+    script:
+        "../scripts/fill.py"
+
+
+def files_of_quality(wildcards):
+    """The source, and the files it is compared with."""
+    others = [located(item.path) for item in study.quality.against]
+    return [
+        ancient(str(file)) for file in [plan.source_file(wildcards.source), *others]
+    ]
+
+
+rule quality:
+    """Judge the solutions of a source as chains of thought (not made by default)."""
+    input:
+        files=files_of_quality,
+        model=ancient(FETCHED_MODELS.get(study.quality.model, [])),
+    output:
+        json="results/{study}/quality/{source}.json",
+        page="results/{study}/quality/{source}.md",
+    log:
+        "results/{study}/logs/quality/{source}.log",
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("quality"),
+        code=code_of("quality"),
+        quality={"quality": decided(study.quality)},
+        model={"model": IDENTITIES.get(study.quality.model)},
+        files=lambda wildcards, input: {
+            "files": [
+                content_digest(file) for file in input.files if Path(file).exists()
+            ]
+        },
+    script:
+        "../scripts/quality.py"

@@ -3,10 +3,18 @@
 
 def about_model(model):
     """What the report says of a model beyond its tables."""
+    definition = study.models[model]
+    written = {}
+    if definition.family == "reasoning":
+        written = {
+            "close": definition.style.close,
+            "given": definition.traces == "given",
+        }
     return {
+        **written,
         **sieve_of(model),
-        "family": study.models[model].family,
-        "thoughts": getattr(study.models[model], "thoughts", None),
+        "family": definition.family,
+        "thoughts": getattr(definition, "thoughts", None),
         "conditions": {
             sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
         },

@@ -1,0 +1,235 @@
+"""Where a study stands, read from its files alone: python -m cotsieve.report.status STUDY.yaml.
+
+Nothing runs and nothing is written, so it can be asked while the study runs, on any machine that
+sees its files.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from cotsieve.ground.faults import BadInput
+from cotsieve.report.throughput import JobTime, job_times
+from cotsieve.study.model_settings import ImportedModel, ReasoningModel
+from cotsieve.study.plan import Plan, Shard
+from cotsieve.study.settings import Study, read_study
+
+TRACES = "traces"
+"""Stands for a sweep where a model's baseline is stored before its sweeps."""
+
+
+class Progress(NamedTuple):
+    """One model in one sweep."""
+
+    model: str
+    sweep: str
+    shards: int
+    done: int
+    partial: int
+    """Not done, but finished rows of them are kept."""
+    failed: int
+    """Not done, and the log of the last try ends in an error."""
+    missing: int
+    """Not done, and nothing is kept or failed: waiting or running."""
+    rows: int
+    """Rollouts the sweep will have."""
+    rows_done: int
+    """Rollouts that are finished or kept."""
+    seconds: float
+    """Wall-clock seconds of finished jobs; each held a GPU unless it ran on CPUs."""
+    left: float | None
+    """Estimated seconds of job time to the end; None as long as nothing tells."""
+    failures: Counter
+    """Reason → failed rollouts."""
+
+
+def status(plan: Plan, results: str | Path) -> list[Progress]:
+    """The progress of every model in every sweep; `results` is the folder of the study."""
+    results = Path(results)
+    times = job_times(results)
+    return [
+        _progress(plan, results, times, model, sweep)
+        for model in plan.study.models
+        for sweep in _sweeps(plan.study, model)
+    ]
+
+
+def status_text(study: str, found: Sequence[Progress]) -> str:
+    """A table for the terminal, and the reasons of failed rollouts below it."""
+    header = (
+        "model", "sweep", "shards", "done", "partial", "failed", "missing", "rollouts", "",
+        "job time", "time left",
+    )  # fmt: skip
+    lines = [header, *map(_line, found)]
+    if len(found) > 1:
+        lines.append(_line(_total(found)))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [f"study {study}", ""]
+    text += ["  ".join(_cells(line, widths)).rstrip() for line in lines]
+    reasons = [
+        f"{progress.model}, {progress.sweep}: {count:,} × {reason}"
+        for progress in found
+        for reason, count in progress.failures.most_common()
+    ]
+    if reasons:
+        text += ["", "failed rollouts", *reasons]
+    return "\n".join(text) + "\n"
+
+
+def _sweeps(study: Study, model: str) -> list[str]:
+    first = [TRACES] if isinstance(study.models[model], ReasoningModel) else []
+    return first + [name for name in study.sweeps if model in study.models_of(name)]
+
+
+def _rows_of(study: Study, model: str, sweep: str, shard: Shard) -> int:
+    definition = study.models[model]
+    conditions = 1 if sweep == TRACES else 1 + len(study.sweeps[sweep].all_conditions())
+    if isinstance(definition, ImportedModel):
+        return 2 * shard.rows
+    return conditions * shard.rows * study.decoding_of(model).samples
+
+
+def _progress(
+    plan: Plan, results: Path, times: Sequence[JobTime], model: str, sweep: str
+) -> Progress:
+    states: Counter = Counter()
+    failures: Counter = Counter()
+    rows = rows_done = 0
+    for shard in plan.shards:
+        wanted = _rows_of(plan.study, model, sweep, shard)
+        finished = _result(results, model, sweep, shard)
+        kept = 0 if finished.is_file() else _kept_rows(plan, results, model, sweep, shard)
+        rows += wanted
+        if finished.is_file():
+            states["done"] += 1
+            rows_done += wanted
+            failures.update(_failures(finished))
+            continue
+        rows_done += min(kept, wanted)
+        broken = _ends_in_error(results, model, sweep, shard)
+        states["failed" if broken else "partial" if kept else "missing"] += 1
+    own = [job for job in times if job.model == model]
+    exact = [job for job in own if job.sweep == ("" if sweep == TRACES else sweep)]
+    return Progress(
+        model,
+        sweep,
+        len(plan.shards),
+        *(states[name] for name in ("done", "partial", "failed", "missing")),
+        rows,
+        rows_done,
+        sum(job.seconds for job in exact),
+        _left(rows - rows_done, exact or own),
+        failures,
+    )
+
+
+def _left(rows: int, jobs: Sequence[JobTime]) -> float | None:
+    """Seconds for so many rows at the speed of the jobs."""
+    if not rows:
+        return 0.0
+    made = sum(job.rows or 0 for job in jobs)
+    return rows * sum(job.seconds for job in jobs if job.rows) / made if made else None
+
+
+def _result(results: Path, model: str, sweep: str, shard: Shard) -> Path:
+    folder = results / TRACES / model if sweep == TRACES else results / "rollouts" / model / sweep
+    return folder / f"{shard.name}.parquet"
+
+
+def _kept_rows(plan: Plan, results: Path, model: str, sweep: str, shard: Shard) -> int:
+    """Rows in the parts that a stopped or running job of this shard has kept."""
+    size = plan.study.engine.shard_size
+    first, count = shard.index * size, 0
+    for folder in (results / "kept" / model / shard.source).glob(f"*.{sweep}.parts"):
+        start = folder.name.partition("-")[0]
+        if start.isdigit() and first <= int(start) < first + size:
+            for part in folder.glob("[0-9]*.parquet"):
+                with suppress(OSError, pa.ArrowException):  # the job that runs may replace it
+                    count += pq.read_metadata(part).num_rows
+    return count
+
+
+def _failures(path: Path) -> Iterator[str]:
+    columns = ["finish_reason", "error"]
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        yield f"{path} cannot be read ({str(error).splitlines()[0]})"
+        return
+    for reason, error in zip(*(table[name].to_pylist() for name in columns), strict=True):
+        if reason == "failed":
+            yield error or "no reason was recorded"
+
+
+def _ends_in_error(results: Path, model: str, sweep: str, shard: Shard) -> bool:
+    rules = ("trace",) if sweep == TRACES else ("generate", "ablate", "import_rollouts")
+    for rule in rules:
+        place = Path(model) if sweep == TRACES else Path(model) / sweep
+        with suppress(OSError):
+            text = (results / "logs" / rule / place / f"{shard.name}.log").read_text("utf-8")
+            return " ERROR " in text
+    return False
+
+
+def _line(found: Progress) -> tuple[str, ...]:
+    share = f"{found.rows_done / found.rows:.0%}" if found.rows else "–"
+    counts = (found.shards, found.done, found.partial, found.failed, found.missing)
+    return (
+        found.model,
+        found.sweep,
+        *(f"{count:,}" for count in counts),
+        f"{found.rows_done:,} of {found.rows:,}",
+        share,
+        _duration(found.seconds),
+        "?" if found.left is None else _duration(found.left),
+    )
+
+
+def _total(found: Sequence[Progress]) -> Progress:
+    known = [item.left for item in found]
+    return Progress(
+        "total",
+        "",
+        *(sum(item[index] for item in found) for index in range(2, 10)),
+        None if None in known else sum(known),
+        Counter(),
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    for index, (cell, width) in enumerate(zip(line, widths, strict=True)):
+        yield cell.ljust(width) if index < 2 else cell.rjust(width)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the status of the study in a file; 1 when the file cannot be used."""
+    parser = argparse.ArgumentParser(description="Where a study stands.")
+    parser.add_argument("study", type=Path, help="the study file, such as config/config.yaml")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
+    given = parser.parse_args(arguments)
+    try:
+        study = read_study(yaml.safe_load(given.study.read_text("utf-8")), str(given.study))
+        plan = Plan(study)
+        print(status_text(study.study, status(plan, given.results / study.study)), end="")
+    except (BadInput, OSError, yaml.YAMLError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""A job that is told to stop, or whose run is killed, still writes what it has finished."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+JOB = """
+import sys, time
+from cotsieve.ground.joblog import logging_to
+with logging_to("job.log"):
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        open("finished", "w").write("rows")
+"""
+RUN = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+def started(*command: str, folder: Path) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_job_that_is_terminated_finishes_writing(tmp_path):
+    process = started(JOB, folder=tmp_path)
+    process.terminate()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert (tmp_path / "finished").read_text() == "rows"
+    assert "stopped by a signal" in told and "Traceback" not in told
+    assert "stopped by a signal" in (tmp_path / "job.log").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
+def test_a_job_ends_with_the_run_that_started_it(tmp_path):
+    process = started(RUN, JOB, folder=tmp_path)
+    process.send_signal(signal.SIGKILL)
+    until = time.monotonic() + 30
+    while not (tmp_path / "finished").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [28, 30])
+def test_a_full_or_read_only_disk_is_told_in_a_line(number, tmp_path):
+    code = JOB.replace("time.sleep(60)", f"raise OSError({number}, 'No room', 'table.parquet')")
+    process = started(code, folder=tmp_path)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "table.parquet'. Free space or make the folder writable, and run again." in told
+    assert "Traceback" not in told

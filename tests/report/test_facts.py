@@ -1,0 +1,117 @@
+"""Numbers on the page are those of the findings."""
+
+import html
+import re
+
+import made_up
+import pytest
+
+from cotsieve.findings.controls import controls
+from cotsieve.findings.necessity import rates
+from cotsieve.report.explorer import packed
+from cotsieve.report.facts import study_facts
+from cotsieve.report.page import page
+from cotsieve.report.wording import percent
+
+NOT_RIGHT = ("incorrect", "no_answer")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return made_up.study(60)
+
+
+@pytest.fixture(scope="module")
+def facts(tables):
+    return study_facts(tables)
+
+
+@pytest.fixture(scope="module")
+def shown(tables, facts):
+    """The words on the page, without markup."""
+    text = page(facts, packed(tables))
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.S)
+    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def test_the_headline_is_the_rate_among_right_answers(tables, facts, shown):
+    for model, told in zip(tables.models, facts["models"], strict=True):
+        (everything,) = rates(model.necessity)
+        needed = everything.needs_cot_of_correct
+        assert told["all"]["needs_cot_of_correct"]["count"] == needed.count
+        assert f"{percent(needed.value)} of its {needed.total:,} right answers" in shown
+
+
+def test_every_stratum_has_its_rate_and_interval(tables, facts, shown):
+    for model, told in zip(tables.models, facts["models"], strict=True):
+        found = rates(model.necessity, "stratum")
+        assert [group["group"] for group in told["strata"]] == [group.group for group in found]
+        for group in found:
+            share = group.needs_cot
+            interval = f"{100 * share.low:.1f}–{100 * share.high:.1f}"
+            line = f"{percent(share.value)} {share.count} of {share.total} · {interval}"
+            assert line in shown
+
+
+def test_the_confusion_counts_every_problem_once(tables, facts):
+    for model, told in zip(tables.models, facts["models"], strict=True):
+        verdicts, counts = told["confusion"]["verdicts"], told["confusion"]["counts"]
+        assert sum(map(sum, counts)) == len(model.necessity)
+        right = verdicts.index("correct")
+        broken = sum(counts[right][verdicts.index(v)] for v in verdicts if v in NOT_RIGHT)
+        assert broken == sum(row["needs_cot"] is True for row in model.necessity)
+
+
+def test_conditions_maps_and_curves_are_the_controls(tables, facts):
+    model, told = tables.models[0], facts["models"][0]
+    found = {item.condition: item for item in controls(model.merged, model.necessity, "grid")}
+    sweep = told["sweeps"][0]
+    assert [item["condition"] for item in sweep["conditions"]] == list(found)
+    (group,) = sweep["heat"]
+    cells = [cell for item in group["maps"] for line in item["cells"] for cell in line]
+    assert {cell["condition"] for cell in cells} == set(found) - {"baseline"}
+    assert all(cell["value"] == found[cell["condition"]].broken.value for cell in cells)
+    (curve,) = sweep["curves"]
+    for panel in curve["panels"]:
+        for line in panel["lines"]:
+            assert [point["x"] for point in line["points"]] == [0, 1, 2, 3]
+            for point in line["points"]:
+                assert point["value"] == found[point["condition"]].correct.value
+
+
+def test_reasoning_kept_is_a_curve_that_ends_at_the_baseline(facts):
+    (panel,) = facts["models"][1]["sweeps"][0]["truncations"]
+    (line,) = panel["lines"]
+    assert [point["condition"] for point in line["points"]] == ["quarter", "half", "baseline"]
+
+
+def test_the_reasoning_table_tells_every_ablation(facts):
+    latent, words = facts["models"]
+    assert latent["effects"] == []
+    assert [entry["condition"] for entry in words["effects"]] == list(made_up.WORDS)
+    groups = words["effects"][0]["groups"]
+    assert {group["by"] for group in groups} == {"level", "subject"}
+    whole = words["effects"][0]["everything"]
+    for by in ("level", "subject"):
+        lost = sum(group["correct_to_wrong"] for group in groups if group["by"] == by)
+        assert lost == whole["correct_to_wrong"]
+
+
+def test_targets_drawn_and_shortage_add_up(tables, facts):
+    for model, told in zip(tables.models, facts["models"], strict=True):
+        assert sum(row["drawn"] for row in told["drawn"]) == len(model.drawn)
+        for row in told["drawn"]:
+            assert row["missing"] == max((row["target"] or 0) - row["drawn"], 0)
+
+
+def test_failures_come_with_reasons_and_foreign_words_stay_words(facts, shown):
+    for model in facts["models"]:
+        assert all(item["error"] == "the prompt is too long <b>" for item in model["failures"])
+    assert "the prompt is too long <b>" in shown
+
+
+def test_graders_that_differ_are_counted(facts):
+    assert facts["models"][0]["disagreements"] is None
+    found = facts["models"][1]["disagreements"]
+    assert (found["answers"], found["graders"]) == (3, ["math", "r2a"])
+    assert found["patterns"] == [{"verdicts": ["correct", "incorrect"], "count": 3}]

@@ -1,0 +1,53 @@
+import csv
+import re
+
+import made_up
+import pytest
+
+from cotsieve.report.explorer import packed
+from cotsieve.report.facts import model_facts, study_facts
+from cotsieve.report.figure_data import figure_data
+from cotsieve.report.figures import write_figures
+from cotsieve.report.page import page
+
+
+@pytest.fixture(scope="module")
+def figures():
+    tables = made_up.study(24)
+    facts = [model_facts(model, tables.problems) for model in tables.models]
+    return [figure for model in facts for figure in figure_data(model)]
+
+
+def test_every_figure_the_page_links_to_is_made():
+    tables = made_up.study(24)
+    text = page(study_facts(tables), packed(tables))
+    linked = set(re.findall(r'href="figures/([^"]+)\.csv"', text))
+    facts = study_facts(tables)["models"]
+    made = {f"{one['model']}/{figure.name}" for one in facts for figure in figure_data(one)}
+    assert linked == made
+
+
+def test_a_figure_is_picture_vector_and_rows(figures, tmp_path):
+    one = {figure.kind: figure for figure in figures}.values()  # one of each kind
+    write_figures(tmp_path, one)
+    for figure in one:
+        rows = list(csv.DictReader((tmp_path / f"{figure.name}.csv").open(encoding="utf-8")))
+        assert len(rows) == len(figure.rows)
+        assert (tmp_path / f"{figure.name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "</svg>" in (tmp_path / f"{figure.name}.svg").read_text(encoding="utf-8")
+
+
+def test_equal_rows_give_equal_bytes(figures, tmp_path):
+    for folder in ("a", "b"):
+        write_figures(tmp_path / folder, figures[:2])
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+
+
+def test_the_shares_of_a_csv_keep_their_digits(figures, tmp_path):
+    rates = figures[0]
+    write_figures(tmp_path, [rates])
+    for told, row in zip(
+        csv.DictReader((tmp_path / "rates.csv").open(encoding="utf-8")), rates.rows, strict=True
+    ):
+        assert float(told["value"]) == row["value"] and int(told["count"]) == row["count"]

@@ -1,0 +1,94 @@
+"""A study's state is read from its folder alone."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from cotsieve.ground import tables
+from cotsieve.report.status import main, status, status_text
+from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import read_study
+
+SHARD, CONDITIONS = 10, 3
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict:
+    rows = [
+        {"question": f"What is {n}+1?", "answer": f"<<{n}+1={n + 1}>>\n#### {n + 1}"}
+        for n in range(4 * SHARD)
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    zero = {"operation": "zero", "layer": "middle"}
+    return {
+        "study": "toy",
+        "sources": {"toy": {"path": str(tmp_path / "p.jsonl")}},
+        "models": {"tiny": {"checkpoint": "a", "base": "b", "lora": {"alpha": 2.0}}},
+        "sweeps": {"main": {"conditions": {"zero": zero, "mean": zero | {"operation": "mean"}}}},
+        "sieve": {"sweep": "main", "ablation": "zero"},
+        "draw": {"targets": {"2-step": 3}},
+        "engine": {"shard_size": SHARD},
+    }
+
+
+def write_rows(path: Path, count: int, failed: int = 0) -> None:
+    rows = [
+        {"problem_id": f"{index}", "condition": "zero", "sample": 0, "row_key": str(index),
+         "finish_reason": "failed" if index < failed else "stop",
+         "error": "too long" if index < failed else None}
+        for index in range(count)
+    ]  # fmt: skip
+    tables.write(pa.Table.from_pylist(rows, schema=ROLLOUTS), path, ROLLOUTS)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Shard 0 is done with two failed rows, 1 partial, 2 failed, 3 missing."""
+    folder = tmp_path / "results" / "toy"
+    write_rows(folder / "rollouts/tiny/main/toy/0000.parquet", SHARD * CONDITIONS, failed=2)
+    write_rows(folder / "kept/tiny/toy/00000010-00000019.main.parts/000001.parquet", 6)
+    (folder / "benchmarks/generate/tiny/main/toy").mkdir(parents=True)
+    (folder / "benchmarks/generate/tiny/main/toy/0000.tsv").write_text("s\tmax_rss\n60.0\t512\n")
+    (folder / "logs/generate/tiny/main/toy").mkdir(parents=True)
+    log = folder / "logs/generate/tiny/main/toy/0002.log"
+    log.write_text("2026-01-01 00:00:00,000 ERROR no such model\n")
+    return folder
+
+
+def test_every_shard_is_counted_in_one_state(study, results):
+    (found,) = status(Plan(read_study(study)), results)
+    assert (found.model, found.sweep, found.shards) == ("tiny", "main", 4)
+    assert (found.done, found.partial, found.failed, found.missing) == (1, 1, 1, 1)
+    assert (found.rows, found.rows_done) == (4 * SHARD * CONDITIONS, SHARD * CONDITIONS + 6)
+    assert dict(found.failures) == {"too long": 2}
+
+
+def test_time_left_follows_from_the_time_spent(study, results):
+    (found,) = status(Plan(read_study(study)), results)
+    assert found.seconds == 60.0
+    assert found.left == pytest.approx((found.rows - found.rows_done) * 60.0 / 30)
+
+
+def test_a_study_that_has_not_begun_is_missing_whole(study, tmp_path):
+    (found,) = status(Plan(read_study(study)), tmp_path / "nothing")
+    assert (found.missing, found.rows_done, found.left) == (4, 0, None)
+    assert "?" in status_text("toy", [found])
+
+
+def test_the_table_says_it_in_words(study, results, tmp_path, capsys):
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study))
+    assert main([str(file), "--results", str(results.parent)]) == 0
+    text = capsys.readouterr().out
+    assert "36 of 120" in text and "tiny, main: 2 × too long" in text
+
+
+def test_a_wrong_study_is_told_and_not_a_traceback(tmp_path, capsys):
+    file = tmp_path / "study.yaml"
+    file.write_text("study: toy\n")
+    assert main([str(file)]) == 1
+    assert "sources" in capsys.readouterr().err

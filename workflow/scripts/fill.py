@@ -1,0 +1,30 @@
+"""Fill chains. In: verified traces, sources. Out: every problem with its own chain or a trace."""
+
+import json
+
+from cotsieve.findings.fill import filled
+from cotsieve.findings.traces import TRACES
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import read
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import read_study
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]) as log:
+        plan, target = Plan(read_study(snakemake.config)), snakemake.params.target["fill"]
+        everything = [row for name in plan.study.sources for row in plan.rows(name)]
+        lacking = {
+            row.problem_id
+            for name, source in plan.study.sources.items()
+            if source.chain_below
+            for row in plan.problems(name)
+        }
+        traces = {}
+        for row in read(snakemake.input.traces, TRACES).to_pylist():
+            traces.setdefault(row["problem_id"], row)
+        rows, told = filled(everything, lacking, traces, target)
+        log.info("%s", told)
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_text(snakemake.output.rows, "".join(lines))
+        write_text(snakemake.output.report, json.dumps(told, indent=1) + "\n")

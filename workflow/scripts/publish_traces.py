@@ -1,0 +1,32 @@
+"""Publish traces. In: merged rollouts, problems. Out: a dataset folder of the verified ones."""
+
+from pathlib import Path
+
+from cotsieve.findings.merge import MERGED
+from cotsieve.findings.trace_dataset import write_traces
+from cotsieve.findings.traces import verified_traces
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import provenance, read
+from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.part import plain
+from cotsieve.study.settings import Grading, PublishTraces
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]) as log:
+        given, params = snakemake.input, snakemake.params
+        origin = provenance(given.merged)
+        rule = plain(PublishTraces(**params.publish["choose"] or {}))
+        model, grader = snakemake.wildcards.model, Grading(**origin["grading"]).grader
+        traces, unsolved = verified_traces(
+            read(given.merged, MERGED),
+            read(given.problems, PROBLEMS),
+            sweep=params.sieve["sieve"]["sweep"],
+            close=params.traces["traces"]["close"],
+            model=model,
+            grader=grader,
+            **rule,
+        )
+        log.info("%d traces, %d problems without one", len(traces), len(unsolved))
+        about = {"study": snakemake.wildcards.study, "model": model, "grader": grader, **rule}
+        folder = Path(snakemake.output.card).parent
+        write_traces(folder, traces, unsolved, about, origin | {"publish": rule})
