@@ -106,7 +106,7 @@ def _matrix(rows: Rows) -> Figure:
     words = [VERDICT_WORDS[name] for name in names]
     figure, (axes,) = _figure(1.6 + 1.1 * len(names), 1.6 + 0.8 * len(names))
     grid = [[counts[one, two] for two in names] for one in names]
-    _cells(axes, grid, "Greys", max(max(line) for line in grid) or 1, "{:,}")
+    _cells(axes, grid, "Blues", max(max(line) for line in grid) or 1, "{:,}")
     axes.set_xticks(range(len(names)), words)
     axes.set_yticks(range(len(names)), words)
     axes.set(xlabel="under the ablation", ylabel="at baseline")

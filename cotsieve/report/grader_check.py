@@ -71,9 +71,9 @@ def compare_graders(
 
 def fitting(family: str, references: Iterable[str]) -> list[str]:
     """Graders that can read the answers of a family of models and compare with the references."""
-    if family != "reasoning":
-        return ["numbers", "original", "codi"]
-    return ["math", "r2a", "numbers"] if all(map(_is_number, references)) else ["math", "r2a"]
+    if not all(map(_is_number, references)):
+        return ["math", "r2a"]
+    return ["math", "r2a", "numbers"] if family == "reasoning" else ["numbers", "original", "codi"]
 
 
 def _is_number(reference: str) -> bool:

@@ -8,6 +8,8 @@ from cotsieve.report import plots
 from cotsieve.report.wording import escaped
 
 Facts = Mapping[str, Any]
+_DECIDED = ("grading", "strata", "draw", "decoding")
+"""Settings of which only what differs from the default is kept."""
 _LONG = 120
 """Characters of a value that is shown as it is."""
 
@@ -29,9 +31,14 @@ def provenance(facts: Facts) -> str:
 
 def _definitions(values: Mapping[str, Any]) -> str:
     items = "".join(
-        f"<dt>{escaped(key)}</dt><dd>{_plain_value(value)}</dd>" for key, value in values.items()
+        f"<dt>{escaped(key)}</dt><dd>{_plain_value(_told(key, value))}</dd>"
+        for key, value in values.items()
     )
     return f'<dl class="provenance">{items}</dl>'
+
+
+def _told(key: str, value: Any) -> Any:
+    return "as by default" if key in _DECIDED and value == {} else value
 
 
 def _plain_value(value: Any) -> str:

@@ -203,7 +203,7 @@ def _lengths(facts: Facts, figures: str) -> str:
     for sweep in dict.fromkeys(row["sweep"] for row in facts["lengths"]):
         rows = [row for row in facts["lengths"] if row["sweep"] == sweep]
         found = plots.length_rows(rows)
-        title = f"{len(rows)} conditions of <i>{escaped(sweep)}</i>"
+        title = f"{len(rows)} conditions of <code>{escaped(sweep)}</code>"
         folded = f"<details><summary>{title}</summary>{found}</details>"
         body += folded if len(rows) > 12 else found
     return block("How much was written", lead, body, f"{figures}/lengths")

@@ -5,6 +5,7 @@ token is chosen and not yet fed. Running out of memory while feeding changes nei
 goes on from where it stood.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from cotsieve.models.continuations import Continuations, join_continuations
 from cotsieve.models.transformer import Decoder
-from cotsieve.rollouts.sampling import Nucleus, greedy
+from cotsieve.rollouts.sampling import Nucleus, Picked, greedy
 
 NOT_FINITE = "the logits are not finite numbers; run this model in a wider number format"
 
@@ -51,6 +52,15 @@ class Decoding:
     """Whether the token that ends an answer is part of it."""
     nucleus: Nucleus | None = None
 
+    def pick(self, scores: Tensor, draws: Sequence[float] | None) -> Picked:
+        """A token per row, (rows, vocabulary) float32; `draws` are for sampling."""
+        return self.nucleus.pick(scores, draws) if self.nucleus else greedy(scores)
+
+
+Settle = Callable[[tuple[int, int], list[int], float], Tensor | None]
+"""(key, what the row has written, how close its next token was) → scores of that token that do
+not depend on any batch, (1, vocabulary); None where the token is sure."""
+
 
 @dataclass
 class Rows:
@@ -86,15 +96,20 @@ class Rows:
         live = list(range(count))
         return cls(keys, state, scores, written, [inf] * count, gaps, live, streams or [])
 
-    def choose(self, how: Decoding) -> list[Finished]:
-        """Give every live row its next token; returns the rows that ended with it."""
-        if how.nucleus is None:
-            tokens, gaps, finite = greedy(self.scores)
-        else:
-            if self.draws is None:
-                self.draws = [stream.random() for stream in self.streams]
-            tokens, gaps, finite = how.nucleus.pick(self.scores, self.draws)
-            self.draws = None
+    def choose(self, how: Decoding, settle: "Settle | None" = None) -> list[Finished]:
+        """Give every live row its next token; returns the rows that ended with it.
+
+        `settle` gives other scores for rows on which two batches might disagree.
+        """
+        if how.nucleus and self.draws is None:
+            self.draws = [stream.random() for stream in self.streams]
+        tokens, gaps, finite = how.pick(self.scores, self.draws)
+        for row in self.live if settle else ():
+            scores = settle(self.keys[row], self.written[row], gaps[row])
+            if scores is not None:
+                draws = self.draws and [self.draws[row]]
+                (tokens[row],), (gaps[row],), (finite[row],) = how.pick(scores, draws)
+        self.draws = None
         ended, live = [], []
         for row in self.live:
             self.margins[row] = min(self.margins[row], gaps[row])
@@ -156,7 +171,12 @@ class Rows:
 
 
 def decode(
-    decoder: Decoder, rows: Rows, how: Decoding, steps: int, finished: list[Finished]
+    decoder: Decoder,
+    rows: Rows,
+    how: Decoding,
+    steps: int,
+    finished: list[Finished],
+    settle: Settle | None = None,
 ) -> None:
     """Write up to `steps` tokens per row; rows that end are added to `finished`.
 
@@ -165,7 +185,7 @@ def decode(
     for _ in range(steps):
         if rows.scores is None:
             rows.advance(decoder, how)
-        finished += rows.choose(how)
+        finished += rows.choose(how, settle)
         if not rows.live:
             return
         rows.compact()

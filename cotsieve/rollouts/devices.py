@@ -24,3 +24,13 @@ def chosen_device(device: str) -> torch.device:
             "engine.device", f"'{device}' cannot be used ({reason})", "Use auto, cpu or cuda."
         ) from None
     return torch.device(device)
+
+
+def set_matmul_mode(precision: str) -> None:
+    """Let products of float32 use TF32 where the precision says so, and never narrower sums.
+
+    One family of switches: torch refuses to mix it with the `fp32_precision` ones.
+    """
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False

@@ -8,17 +8,13 @@ from safetensors.torch import load_file
 
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.decoding import Completion, Finished
+from cotsieve.rollouts.decoding import Completion
 from cotsieve.rollouts.edits import Reference
 from cotsieve.rollouts.interventions import Intervention, from_definition
-from cotsieve.rollouts.latent import LatentEngine
 from cotsieve.rollouts.latent_model import LatentModel
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.settling import settled
 from cotsieve.rollouts.work import Work
-
-NEAR_TIE = 1e-3
-"""Rows whose best two logits come closer than this are run again alone: two batches may disagree
-on them in the last bits of float32, and results must not depend on the batch."""
 
 Row = dict[str, Any]
 
@@ -47,7 +43,7 @@ def generate(
         return
     work = _work(model, recipe, usable, [encoded[problem] for problem in usable], reference)
     names = list(recipe.conditions)
-    for finished in _settled(model.engine, work):
+    for finished in settled(model.engine, work, model.gate):
         yield [
             _row(
                 recipe,
@@ -119,7 +115,8 @@ def _reference(
         raise bad(
             "reference", f"only {len(usable)} usable reference problems", "Give at least two."
         )
-    activations = model.engine.activations([tokens for _, tokens in usable], sites)
+    engine = model.gate.engine() if model.gate else model.engine
+    activations = engine.activations([tokens for _, tokens in usable], sites)
     return Reference([problem.problem_id for problem, _ in usable], activations)
 
 
@@ -149,36 +146,6 @@ def _given(
         values = torch.stack([stored[problem.problem_id] for problem in problems])
         given[index] = values.to(model.engine.decoder.device)
     return given
-
-
-def _settled(engine: LatentEngine, work: Work) -> Iterator[list[Finished]]:
-    """The rows of a run, those near a tie only after they were run again alone."""
-    near: list[tuple[int, int]] = []
-    for finished in engine.run(work):
-        close = [
-            key
-            for key, completion in finished
-            if min(completion.margin, completion.choice_gap) < NEAR_TIE
-        ]
-        near += close
-        yield [row for row in finished if row[0] not in close]
-    for index, condition in sorted(near):
-        yield [((index, condition), _alone(engine, work, index, condition))]
-
-
-def _alone(engine: LatentEngine, work: Work, index: int, condition: int) -> Completion:
-    """One row of the work by itself, with only the baseline beside it: the same every time."""
-    conditions = [0, condition] if condition else [0]
-    single = Work(
-        [work.questions[index]],
-        [work.problem_ids[index]],
-        [work.conditions[i] for i in conditions],
-        work.reference,
-        {1: work.given[condition][index : index + 1]} if condition in work.given else {},
-    )
-    wanted = (0, len(conditions) - 1)
-    rows = {key: completion for finished in engine.run(single) for key, completion in finished}
-    return rows[wanted]
 
 
 def _row(

@@ -35,7 +35,7 @@ class Running:
     places: Mapping[str, tuple[str, str | None, str]]
     """Part → folder or repository, revision, and what is needed of it."""
     device: str
-    batch_rows: int
+    batch_rows: int | str
     threads: int
 
     @property

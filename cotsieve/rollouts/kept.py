@@ -107,10 +107,7 @@ class KeptRows:
         self._parts.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._parts, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except OSError:  # another's, or a file system without locks: leave it to its own job
-            yield False
+            yield _taken(lock)
         finally:
             os.close(lock)
 
@@ -150,6 +147,14 @@ class KeptRows:
         if not (first.isdigit() and last.isdigit()):
             return False
         return int(first) <= self._last and self._first <= int(last)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another's, or a file system without locks: leave it to its own job
+        return False
+    return True
 
 
 def _wait_for(lock: int, folder: Path) -> None:

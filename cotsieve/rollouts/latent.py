@@ -18,7 +18,7 @@ from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.decoding import Decoding, Finished, Rows, decode, join
 from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
 from cotsieve.rollouts.interventions import PRE_PROJECTION
-from cotsieve.rollouts.latent_reading import read_prompts
+from cotsieve.rollouts.latent_reading import read_all_but_last
 from cotsieve.rollouts.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
 from cotsieve.rollouts.vocabulary import Vocabulary
 from cotsieve.rollouts.work import Chosen, Work
@@ -155,7 +155,8 @@ class LatentEngine:
         size = max(1, self.batch_rows // (1 + len(groups[0])))
         for start in range(0, len(order), size):
             for number, group in enumerate(groups):
-                yield Chosen(order[start : start + size], [0, *group], first=number == 0)
+                first = number == 0 and work.baseline
+                yield Chosen(order[start : start + size], [0, *group], first)
 
     def _batch(self, work: Work, chosen: Chosen) -> tuple[list[Finished], Rows]:
         questions = [work.questions[i] for i in chosen.problems]
@@ -216,7 +217,7 @@ class LatentEngine:
         """Read the prompts; the last token is read per condition only where an edit hits it."""
         prompts = [self.style.prompt(question) for question in questions]
         device = self.decoder.device
-        shared = read_prompts(self.decoder, [prompt[:-1] for prompt in prompts])
+        shared = read_all_but_last(self.decoder, prompts)
         room = 1 + self.style.thoughts + len(self.style.after_thoughts)
         room += min(FIRST_STEPS, self.greedy.max_new_tokens)
         last = torch.tensor([prompt[-1] for prompt in prompts], device=device)

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cotsieve.models.architecture import Architecture, inverse_frequencies
-from cotsieve.models.codi_checkpoint import load_codi
+from cotsieve.models.codi_checkpoint import CodiCheckpoint, load_codi
 from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
 from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.batch_size import chosen_rows
 from cotsieve.rollouts.decoding import Decoding
-from cotsieve.rollouts.devices import DTYPES, chosen_device
+from cotsieve.rollouts.devices import DTYPES, chosen_device, set_matmul_mode
 from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
+from cotsieve.rollouts.narrow import MARGINS, Gate, exact_format
 from cotsieve.rollouts.vocabulary import Vocabulary
+
+TYPICAL_PROMPT = 256
+"""Tokens; GSM8K's longest question has 210."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class LatentModel:
     tokenizer: Any
     collapse_spaces: bool
     """Whether two spaces in a question are read as one."""
+    gate: Gate | None = None
+    """With precision `exact`: which rows of the engine, a 16-bit one, are run again."""
 
     def encode(self, questions: list[str]) -> list[list[int]]:
         """Token ids of questions, prepared as the model's prompt style wants them."""
@@ -60,57 +68,87 @@ def load_latent_model(
     decoding: Mapping[str, Any],
     *,
     device: str,
-    batch_rows: int,
+    batch_rows: int | str,
 ) -> LatentModel:
     """Load the model a study defines (keys of `models.<name>` in its file).
 
     `files` says where its `checkpoint` and `base` lie on this machine, `device` is a torch device
     or `auto`, `decoding` has the keys of the study's. With `stop_at: number` an answer also ends
-    with its first token that begins with a digit, and the token that ends it is part of it. Raises
-    BadInput for files that cannot be used.
+    with its first token that begins with a digit, and the token that ends it is part of it. With
+    `batch_rows: auto` the free memory decides. Raises BadInput for files that cannot be used.
     """
     base, checkpoint = Path(files["base"]), Path(files["checkpoint"])
     tokenizer = load_tokenizer(base)
     lora = definition["lora"]
     loaded = load_codi(checkpoint, base, lora["rank"], lora["alpha"], tokenizer=tokenizer)
     precision = definition["precision"]
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    where = chosen_device(device)
+    set_matmul_mode(precision)
+    exact = precision == "exact"
+    first = exact_format(loaded.architecture.family, loaded.weights) if exact else precision
     rotary = loaded.architecture.family != "gpt2"
-    frequencies, scaling = inverse_frequencies(base) if rotary else (torch.empty(0), 1.0)
-    decoder = Decoder(
-        loaded.architecture,
-        loaded.weights,
-        frequencies,
-        scaling,
-        device=where,
-        dtype=DTYPES[precision],
-    )
-    style = LatentStyle(
-        definition["prompt_style"],
-        definition["thoughts"],
-        loaded.bot_id,
-        loaded.eot_id,
-        None if definition["remove_eos"] else tokenizer.eos_token_id,
-    )
-    # Published evaluations compare all logits but the last: end-of-thought is never written.
-    compared = loaded.architecture.vocabulary - 1
-    vocabulary = Vocabulary(decoder, tokenizer)
-    ends = frozenset(stop_ids(base, tokenizer))
-    max_new_tokens = decoding["max_new_tokens"]
-    if decoding["stop_at"] == "number":
-        greedy = Decoding(max_new_tokens, ends | vocabulary.number_ids, compared, keep_last=True)
-    else:
-        greedy = Decoding(max_new_tokens, ends, compared)
-    engine = LatentEngine(
-        decoder,
-        Projection(loaded.projection, where),
-        style,
-        greedy,
+    parts = _Parts(
+        loaded=loaded,
+        rotary=inverse_frequencies(base) if rotary else (torch.empty(0), 1.0),
+        style=LatentStyle(
+            definition["prompt_style"],
+            definition["thoughts"],
+            loaded.bot_id,
+            loaded.eot_id,
+            None if definition["remove_eos"] else tokenizer.eos_token_id,
+        ),
+        tokenizer=tokenizer,
+        ends=frozenset(stop_ids(base, tokenizer)),
+        decoding=decoding,
+        device=chosen_device(device),
         batch_rows=batch_rows,
-        vocabulary=vocabulary,
+        any_size=precision in ("float32", "exact"),
     )
+    gate = Gate(MARGINS[first], cache(lambda: parts.engine("float32"))) if exact else None
     collapse = definition.get("collapse_spaces")
     if collapse is None:
-        collapse = style.prompt_style == "codi-eval"  # as the published evaluation does
-    return LatentModel(engine, loaded.architecture, tokenizer, collapse)
+        collapse = parts.style.prompt_style == "codi-eval"  # as the published evaluation does
+    return LatentModel(parts.engine(first), loaded.architecture, tokenizer, collapse, gate)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What an engine is built from, in whatever number format."""
+
+    loaded: CodiCheckpoint
+    rotary: tuple[torch.Tensor, float]
+    style: LatentStyle
+    tokenizer: Any
+    ends: frozenset[int]
+    decoding: Mapping[str, Any]
+    device: torch.device
+    batch_rows: int | str
+    any_size: bool
+    """Rows are the same in batches of any size."""
+
+    def engine(self, precision: str) -> LatentEngine:
+        shape, most = self.loaded.architecture, self.decoding["max_new_tokens"]
+        decoder = Decoder(
+            shape,
+            self.loaded.weights,
+            *self.rotary,
+            device=self.device,
+            dtype=DTYPES[precision],
+        )
+        vocabulary = Vocabulary(decoder, self.tokenizer)
+        at_number = self.decoding["stop_at"] == "number"
+        # Published evaluations compare all logits but the last: end-of-thought is never written.
+        greedy = Decoding(
+            most,
+            self.ends | (vocabulary.number_ids if at_number else frozenset()),
+            shape.vocabulary - 1,
+            keep_last=at_number,
+        )
+        tokens = min(shape.max_positions, TYPICAL_PROMPT + most)
+        return LatentEngine(
+            decoder,
+            Projection(self.loaded.projection, self.device),
+            self.style,
+            greedy,
+            batch_rows=chosen_rows(self.batch_rows, decoder, tokens, any_size=self.any_size),
+            vocabulary=vocabulary,
+        )

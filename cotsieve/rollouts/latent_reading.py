@@ -7,19 +7,20 @@ import torch
 from cotsieve.models.continuations import Prompts
 from cotsieve.models.transformer import Decoder
 
-TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 32_768}
+TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}
 """Padded tokens that are read together: on a CPU what stays in its caches, on a GPU what keeps it
 busy; a bound on memory, since the widest activations hold so many tokens."""
 
 
-def read_prompts(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> Prompts:
-    """Keys and values of prompts, which may be empty, in their order; best sorted by length."""
+def read_all_but_last(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> Prompts:
+    """Keys and values of all tokens of each prompt but its last; best sorted by length."""
     parts = []
     for part in _pieces(prompts, TOKENS_AT_ONCE.get(decoder.device.type, 32_768)):
-        longest = max(1, *map(len, part))
+        lengths = torch.tensor([len(prompt) - 1 for prompt in part])
+        longest = max(1, int(lengths.max()))
         # Filled up with a token of its own, a prompt is untouched by weights that only others use.
-        rows = [[*prompt, *(prompt[:1] or [0]) * (longest - len(prompt))] for prompt in part]
-        tokens, lengths = torch.tensor(rows), torch.tensor([len(prompt) for prompt in part])
+        rows = [[*prompt[:-1], *[prompt[0]] * (longest + 1 - len(prompt))] for prompt in part]
+        tokens = torch.tensor(rows)
         parts.append(decoder.read(tokens.to(decoder.device), lengths.to(decoder.device)))
     return Prompts.join(parts)
 

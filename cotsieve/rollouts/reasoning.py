@@ -37,12 +37,6 @@ from cotsieve.rollouts.thought_edits import (
 )
 from cotsieve.rollouts.writing import ReadingEdit, Start, families
 
-NEAR_TIE = 1e-3
-NEAR_EDGE = 1e-5
-"""Greedy rows whose best two logits, and sampled rows whose draw and an edge of the distribution,
-come closer than this are run again alone: two batches may disagree on them in the last bits of
-float32, and results must not depend on the batch."""
-
 Row = dict[str, Any]
 
 
@@ -260,29 +254,14 @@ def _rows(
                 starts.append(_start(recipe, cells[-1], len(cells) - 1))
         waiting += families(starts, model.engine.batch_rows)
     yield [_row(model, recipe, cell, _failure(cell.error)) for cell in cells if cell.error]
-    near: list[int] = []
     for finished in model.engine.run(waiting):
-        close = {key[0] for key, done in finished if _is_near(model, done)}
-        near += close
-        yield [
-            _row(model, recipe, cells[key[0]], done)
-            for key, done in finished
-            if key[0] not in close
-        ]
-    for index in sorted(near):
-        alone = families([_start(recipe, cells[index], index)], 1)
-        ((_, done),) = [row for finished in model.engine.run(alone) for row in finished]
-        yield [_row(model, recipe, cells[index], done)]
+        yield [_row(model, recipe, cells[index], done) for (index, _), done in finished]
 
 
 def _start(recipe: Recipe, cell: Cell, index: int) -> Start:
     definition = recipe.conditions[cell.condition]
     seed = stream_seed(recipe.seed, cell.problem.problem_id, cell.sample, definition)
     return Start((index, 0), cell.tokens, cell.unseen, cell.edit, seed)
-
-
-def _is_near(model: ReasoningModel, done: Completion) -> bool:
-    return done.margin < (NEAR_EDGE if model.engine.how.nucleus else NEAR_TIE)
 
 
 def _failure(why: str) -> Completion:

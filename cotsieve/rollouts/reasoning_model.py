@@ -13,10 +13,14 @@ from cotsieve.models.architecture import Architecture, inverse_frequencies
 from cotsieve.models.causal_checkpoint import load_causal
 from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
 from cotsieve.models.transformer import Decoder
+from cotsieve.rollouts.batch_size import chosen_rows
 from cotsieve.rollouts.decoding import Decoding
-from cotsieve.rollouts.devices import DTYPES, chosen_device
+from cotsieve.rollouts.devices import DTYPES, chosen_device, set_matmul_mode
 from cotsieve.rollouts.sampling import Nucleus
 from cotsieve.rollouts.writing import WritingEngine
+
+TYPICAL_PROMPT = 1024
+"""Tokens of a question with its instruction, and of the sentences around it."""
 
 _PROBLEM = "\ue000"
 """Stands for the problem while a chat template is rendered; a private character, so in no text."""
@@ -164,7 +168,7 @@ def load_reasoning_model(
     decoding: Mapping[str, Any],
     *,
     device: str,
-    batch_rows: int,
+    batch_rows: int | str,
 ) -> ReasoningModel:
     """Load the model a study defines (keys of `models.<name>` in its file).
 
@@ -174,7 +178,7 @@ def load_reasoning_model(
     tokenizer = load_tokenizer(folder)
     loaded = load_causal(folder)
     precision = definition["precision"]
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    set_matmul_mode(precision)
     where = chosen_device(device)
     rotary = loaded.architecture.family != "gpt2"
     frequencies, scaling = inverse_frequencies(folder) if rotary else (torch.empty(0), 1.0)
@@ -194,5 +198,7 @@ def load_reasoning_model(
         nucleus=Nucleus(decoding["temperature"], decoding["top_p"]) if sampled else None,
     )
     style = ReasoningStyle(**definition["style"])
-    engine = WritingEngine(decoder, how, batch_rows=batch_rows)
+    most = min(loaded.architecture.max_positions, TYPICAL_PROMPT + decoding["max_new_tokens"])
+    rows = chosen_rows(batch_rows, decoder, most, any_size=precision == "float32")
+    engine = WritingEngine(decoder, how, batch_rows=rows)
     return ReasoningModel(engine, loaded.architecture, tokenizer, style)

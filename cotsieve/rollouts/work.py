@@ -22,6 +22,8 @@ class Work:
     reference: Reference | None = None
     given: Mapping[int, Tensor] = field(default_factory=dict)
     """Condition → activations from a file, (problems, T, H)."""
+    baseline: bool = True
+    """Whether the rows of condition 0 are wanted, or it is there for the others only."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ age stand in one batch.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,11 +16,18 @@ from torch import Tensor
 
 from cotsieve.models.continuations import Continuations
 from cotsieve.models.transformer import Decoder, Edit
-from cotsieve.rollouts.decoding import Decoding, Finished, Rows, decode, join
+from cotsieve.rollouts.decoding import Decoding, Finished, Rows, Settle, decode, join
 from cotsieve.rollouts.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
 
 REFILL_STEPS = 64
 """Tokens written between two looks for new rows."""
+
+NEAR_TIE = 1e-3
+NEAR_EDGE = 1e-5
+"""Where the best two logits of a greedy row, or the draw of a sampled row and an edge of its
+distribution, come closer than this, the scores of that token are computed anew with the row alone:
+two batches may disagree on them in the last bits of float32, and results must not depend on the
+batch. In narrower formats batches differ by more than any such bound; there it is not done."""
 
 LONGEST_TAIL = 64
 """A start joins a family when at most so many of its tokens are its own; each costs a step."""
@@ -127,6 +134,8 @@ class WritingEngine:
         self.batch_rows = batch_rows
         self.tokens_read = 0
         """Tokens that went through the model before anything was written; pads do not count."""
+        self.settled = 0
+        """Tokens whose scores were computed anew."""
 
     @torch.inference_mode()
     def run(self, waiting: Sequence[Family]) -> Iterator[list[Finished]]:
@@ -136,6 +145,7 @@ class WritingEngine:
         again: only so is their memory free. What does not fit alone has failed.
         """
         starts = {member.key: member for family in waiting for member in family.members}
+        settle = self._settling(starts)
         queue = deque(sorted(waiting, key=lambda f: (-len(f.common), f.members[0].key)))
         active: Rows | None = None
         room = self.batch_rows
@@ -147,11 +157,11 @@ class WritingEngine:
                 while queue and (live == 0 or live + len(queue[0].members) <= room):
                     taken.append(queue.popleft())
                     live += len(taken[-1].members)
-                active, ended = self._joined(active, taken)
+                active, ended = self._joined(active, taken, settle)
                 taken = []
                 yield ended
                 if active:
-                    decode(self.decoder, active, self.how, REFILL_STEPS, finished)
+                    decode(self.decoder, active, self.how, REFILL_STEPS, finished, settle)
                     active = active.folded() if active.live else None
             except OUT_OF_MEMORY as error:
                 under_way = [starts[active.keys[row]] for row in active.live] if active else []
@@ -167,7 +177,7 @@ class WritingEngine:
             yield finished
 
     def _joined(
-        self, active: Rows | None, taken: list[Family]
+        self, active: Rows | None, taken: list[Family], settle: Settle | None
     ) -> tuple[Rows | None, list[Finished]]:
         """The rows under way and new ones, whose first tokens are chosen here; and who ended.
 
@@ -177,10 +187,26 @@ class WritingEngine:
         finished: list[Finished] = []
         for group in _equally_wide(taken):
             rows = self._begun(group)
-            finished += rows.choose(self.how)
+            finished += rows.choose(self.how, settle)
             if rows.live:
                 parts.append(rows.folded())
         return (join(parts) if len(parts) > 1 else next(iter(parts), None)), finished
+
+    def _settling(self, starts: Mapping[tuple[int, int], Start]) -> Settle | None:
+        """How tokens that are not sure are settled; None in formats where nothing is."""
+        if self.decoder.dtype != torch.float32:
+            return None
+        near = NEAR_EDGE if self.how.nucleus else NEAR_TIE
+
+        def settle(key: tuple[int, int], written: list[int], gap: float) -> Tensor | None:
+            if not gap < near:
+                return None
+            self.settled += 1
+            start = starts[key]
+            alone = replace(start, tokens=(*start.tokens, *written))
+            return self._begun([_family([alone])]).scores
+
+        return settle
 
     def _begun(self, group: list[Family]) -> Rows:
         """Read families of equal size."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from cotsieve.models.architecture import Architecture
 from cotsieve.models.weight_headers import Header
 
-NUMBER_BYTES = {"float32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
+NUMBER_BYTES = {"float32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "exact": 6}
+"""Bytes per weight; `exact` may hold the model in 16 bits and in float32."""
 CPU_SPEED, GPU_SPEED = 2e10, 2e13
 """Operations per second of one processor core, and of a GPU, that decoding in batches reaches:
 orders of magnitude, for a first estimate."""

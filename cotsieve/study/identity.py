@@ -22,6 +22,9 @@ SETTINGS = ("cotsieve/study/settings.py",)
 
 GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
 
+COMPANY_COUNTS = ("tf32", "bf16", "fp16")
+"""Precisions in which another batch may give another row; float32 and exact settle close rows."""
+
 BASE_FILES = (
     "config.json",
     "generation_config.json",
@@ -50,8 +53,11 @@ def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
-def model_identity(model: Model | ReasoningModel) -> dict[str, Any]:
+def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto") -> dict[str, Any]:
     """What the definition of a model says and what its files hold.
+
+    In narrow number formats the rows of a batch decide one another's last bits, so there its size
+    counts too.
 
     Local files count by content, hub files by repository and revision; where they lie does not
     count. Raises BadInput when a local folder has no files of the kind.
@@ -59,6 +65,8 @@ def model_identity(model: Model | ReasoningModel) -> dict[str, Any]:
     definition = decided(model)
     for key in ("decoding", "sieve", "revision", "base_revision"):
         definition.pop(key, None)
+    if model.precision in COMPANY_COUNTS:
+        definition["batch_rows"] = batch_rows
     if isinstance(model, ReasoningModel):
         return definition | {"model": _content(model.model, model.revision, _all_files)}
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)

@@ -50,7 +50,9 @@ class Model(Part):
     """False: the model was trained with an end-of-sequence token before and after its thoughts."""
     collapse_spaces: bool | None = None
     """Read two spaces in a question as one; default: with prompt style codi-eval, as published."""
-    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    precision: Literal["float32", "tf32", "bf16", "fp16", "exact"] = "float32"
+    """exact: the rows of float32 from 16-bit arithmetic; rows it leaves in doubt run in float32. In
+    tf32, bf16 and fp16 a row may depend on the rows it is run with."""
     decoding: Decoding | None = None
     """For this model instead of the study's."""
     sieve: Sieve | None = None

@@ -227,11 +227,12 @@ def _check_memory(plan: Plan, name: str, shape: Architecture, count: int, tokens
         )
         mend = "Free memory, use precision bf16, or a larger device."
         raise bad(f"models.{name}", what, mend)
-    batch = memory.needed(engine.batch_rows)
+    rows = 1 if engine.batch_rows == "auto" else engine.batch_rows
+    batch = memory.needed(rows)
     note = "" if batch <= found.free else "; larger batches are halved until they fit"
     return (
         f"{name} on {found.name}: weights {readable(memory.weights)}, a batch of "
-        f"{engine.batch_rows} rows up to {readable(batch)}, {readable(found.free)} free{note}"
+        f"{rows} rows up to {readable(batch)}, {readable(found.free)} free{note}"
     )
 
 

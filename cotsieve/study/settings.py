@@ -198,8 +198,9 @@ class Quality(Part):
 class Engine(Part):
     """How much is done at once; nothing here changes a result."""
 
-    batch_rows: Count = 64
-    """Problems × conditions in one batch."""
+    batch_rows: Count | Literal["auto"] = 64
+    """Problems × conditions in one batch; auto: as many as fit the memory and gain speed. It
+    changes no result, but where a model's precision lets a row depend on its company."""
     shard_size: Count = 250
     """Rows of a source in one job."""
     device: str = "auto"

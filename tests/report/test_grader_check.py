@@ -40,4 +40,4 @@ def test_a_missing_closing_tag_is_not_what_graders_differ_on():
 def test_graders_of_numbers_need_numbers():
     assert fitting("codi", ["1"]) == ["numbers", "original", "codi"]
     assert fitting("reasoning", ["1", "3.5"]) == ["math", "r2a", "numbers"]
-    assert fitting("reasoning", ["1", "\\pi"]) == ["math", "r2a"]
+    assert fitting("reasoning", ["1", "\\pi"]) == fitting("codi", ["\\pi"]) == ["math", "r2a"]

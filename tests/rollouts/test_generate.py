@@ -13,6 +13,7 @@ from tiny import IDS, QUESTIONS, load
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts import generate as generation
+from cotsieve.rollouts import settling
 from cotsieve.rollouts.generate import generate
 from cotsieve.rollouts.latent_model import LatentModel
 from cotsieve.rollouts.recipe import Recipe
@@ -161,7 +162,7 @@ def test_logits_that_are_no_numbers_fail_alone(makes, family: str):
 def test_rows_near_a_tie_are_run_again_alone(made: MadeCodi, rows, monkeypatch):
     margins = sorted(row["margin"] for row in rows.values())
     limit = margins[len(margins) // 3]
-    monkeypatch.setattr(generation, "NEAR_TIE", limit)
+    monkeypatch.setattr(settling, "NEAR_TIE", limit)
     model, alone = load(made), []
     whole_run = model.engine.run
 

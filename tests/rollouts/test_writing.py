@@ -7,6 +7,7 @@ import pytest
 import torch
 from written import GREEDY, SAMPLED, load, make_reasoner, stock, written_on
 
+from cotsieve.rollouts import writing
 from cotsieve.rollouts.reasoning_model import ReasoningModel
 from cotsieve.rollouts.writing import LONGEST_TAIL, Start, families
 
@@ -214,3 +215,23 @@ def test_an_error_that_is_not_about_memory_is_raised(folder):
     model.engine.decoder.step = step
     with pytest.raises(RuntimeError, match="shapes do not match"):
         run(model, lone(starts()))
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_tokens_that_are_settled_alone_are_the_same(folder, decoding, monkeypatch):
+    """Every token computed anew from the start itself, hidden places included."""
+    trunk = tokens(40)
+    hidden = [Start((0, 0), trunk), Start((0, 1), trunk, unseen=(3, 30), seed=1)]
+    groups = [hidden, lone(starts(LENGTHS[:3]))[2], relatives(7)[:4]]
+    expected = run(load(folder, 64, decoding), groups)
+    monkeypatch.setattr(writing, "NEAR_TIE", 1e9)
+    monkeypatch.setattr(writing, "NEAR_EDGE", 1e9)
+    model = load(folder, 64, decoding)
+    assert run(model, groups) == expected
+    assert model.engine.settled >= sum(len(ids) for ids, _ in expected.values())
+
+
+def test_narrow_formats_settle_nothing(folder):
+    model = load(folder)
+    model.engine.decoder.dtype = torch.bfloat16
+    assert model.engine._settling({}) is None

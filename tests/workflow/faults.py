@@ -108,7 +108,7 @@ class FaultRun:
         self.ends += 1
 
     def _attempt(self, fault: str) -> bool:
-        log = self.folder / "printed.log"
+        log = self.folder.with_suffix(".log")  # not on the disk that is filled
         before = set(self.results.rglob("*.parts/*.parquet"))
         pause = self.random.uniform(0.2, 6.0)
         parts = self.random.choice((0, 0, 1, 2, 4))

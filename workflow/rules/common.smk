@@ -28,7 +28,7 @@ from cotsieve.study.identity import (
 )
 from cotsieve.study.integrity import Integrity
 from cotsieve.study.lock import lock_study, unlock_study
-from cotsieve.study.places import located
+from cotsieve.study.places import REPOSITORY, located
 from cotsieve.study.plan import Plan
 from cotsieve.study.preflight import preflight
 from cotsieve.study.repeated_keys import refuse_repeated_keys
@@ -36,7 +36,7 @@ from cotsieve.study.model_settings import ImportedModel
 from cotsieve.study.part import decided
 from cotsieve.study.settings import read_study
 
-ROOT = Path(workflow.basedir)
+ROOT = REPOSITORY
 
 try:
     for file in workflow.configfiles:
@@ -47,7 +47,7 @@ try:
         check_study(plan)
     SHARDS = {shard.name: shard for shard in plan.shards}
     IDENTITIES = {
-        name: model_identity(model)
+        name: model_identity(model, study.engine.batch_rows)
         for name, model in study.models.items()
         if not isinstance(model, ImportedModel)
     }

@@ -95,6 +95,14 @@ rule fill:
         code=code_of("fill"),
         target={"fill": study.publish.fill},
         problems={"problems": PROBLEMS},
+        # The problems that need no trace are read as well.
+        files={
+            "files": [
+                content_digest(located(source.path))
+                for source in study.sources.values()
+                if source.path
+            ]
+        },
     script:
         "../scripts/fill.py"
 
