@@ -5,13 +5,16 @@ STUDY ?= config/config.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run plan status explain test lint format export clean
+.PHONY: run preflight plan status explain test lint format export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
 
 status: .venv/ready  ## tell where the study stands, from its files alone
 	@$(BIN)/python -m cotsieve.report.status $(STUDY)
+
+preflight: .venv/ready  ## look for everything that would stop a run (docs/reliability.md)
+	@$(BIN)/python -m cotsieve.study.preflight $(STUDY)
 
 plan: .venv/ready  ## show what would be run
 	@$(SNAKEMAKE) --dry-run
@@ -20,7 +23,7 @@ explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
 	@$(BIN)/python workflow/explain.py $(STUDY)
 
 test: .venv/ready  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/ready  ## check style and workflow
 	$(BIN)/ruff check .

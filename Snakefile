@@ -24,8 +24,16 @@ rule all:
     default_target: True
     input:
         f"results/{STUDY}/problems.parquet",
+        f"results/{STUDY}/exclusions.json",
         expand("results/{study}/merged/{model}.parquet", study=STUDY, model=MODELS),
         expand("results/{study}/necessity/{model}.parquet", study=STUDY, model=MODELS),
+        # Every file of a dataset, so that one that is missing is noticed.
+        expand(
+            "results/{study}/dataset/{model}/{file}",
+            study=STUDY,
+            model=MODELS,
+            file=["data/train-00000-of-00001.parquet", "dataset.json", "README.md"],
+        ),
         expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
         published_traces(),

@@ -25,10 +25,14 @@ class Phases:
 
     def __init__(self, device: torch.device):
         self.seconds: dict[str, float] = defaultdict(float)
+        self.on = False
         self._device, self._open, self._since = device, [], 0.0
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
+        if not self.on:
+            yield
+            return
         self._switch()
         self._open.append(name)
         try:
@@ -84,7 +88,7 @@ def build(model: Model, precision: str, batch_rows: int) -> TimedEngine:
     return engine
 
 
-def work_of(cases: Sequence[Case], ablations: Sequence[Zeroed], style: str) -> Work:
+def work_of(cases: Sequence[Case], ablations: Sequence[Zeroed]) -> Work:
     """The same run as data; `seed` style also hits the prompt's last token, as its hook does."""
     conditions = [None] + [
         Intervention("zero", ablation.block, ablation.thoughts, scope="seed")
@@ -105,11 +109,11 @@ def answer_lengths(cases: Sequence[Case]) -> Iterator[None]:
     """End every row at its own length: there the stop token's logit is raised above all others."""
     choose = Rows.choose
 
-    def choose_or_end(rows: Rows, how: Decoding):
+    def choose_or_end(rows: Rows, how: Decoding, *more):
         due = [row for row in rows.live if len(rows.written[row]) >= _length(cases, rows.keys[row])]
         if due:
             rows.scores[torch.tensor(due, device=rows.scores.device), min(how.stop_ids)] = 1e6
-        return choose(rows, how)
+        return choose(rows, how, *more)
 
     Rows.choose = choose_or_end
     try:

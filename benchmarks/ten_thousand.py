@@ -1,8 +1,8 @@
 """Seconds for a plan, a run with nothing to do, and new targets, on a study of 10,000 problems.
 
-`python benchmarks/ten_thousand.py [FOLDER]`. The problems are generated; their rollouts are imported
-(every third ablated answer wrong), so no model runs: 40 shards of 250, 81 jobs and the merged table
-of 20,000 rows are as they would be with one.
+`python benchmarks/ten_thousand.py [FOLDER]`. The problems are generated; their rollouts are
+imported (every third ablated answer wrong), so no model runs: 40 shards of 250, their jobs and the
+merged table of 20,000 rows are as they would be with one.
 """
 
 import json

@@ -7,7 +7,7 @@ import torch
 from cotsieve.models.continuations import Prompts
 from cotsieve.models.transformer import Decoder
 
-TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}
+TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32_768}
 """Padded tokens that are read together: on a CPU what stays in its caches, on a GPU what keeps it
 busy; a bound on memory, since the widest activations hold so many tokens."""
 

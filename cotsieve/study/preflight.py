@@ -7,7 +7,7 @@ loaded. The Snakefile alone asks this, so nothing here can make a result stale.
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -31,17 +31,24 @@ MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
 
 
-def preflight(plan: Plan, jobs: dict[str, int] | None = None, *, here: bool = True) -> list[str]:
+def preflight(
+    plan: Plan,
+    jobs: dict[str, int] | None = None,
+    *,
+    here: bool = True,
+    fetches: Iterable[str] | None = None,
+) -> list[str]:
     """Look at everything a run will need; lines that sum it up.
 
     `jobs` says how many jobs load each model (default: one for every shard and sweep); a model
-    without jobs is not looked at. `here`: they run on this machine, so its devices count. Raises
-    BadInput with all findings.
+    without jobs is not looked at. `here`: they run on this machine, so its devices count. `fetches`
+    are the sources to be fetched (default: those that are not on disk). Raises BadInput with all
+    findings.
     """
     jobs = _all_jobs(plan) if jobs is None else jobs
     lines: list[str] = []
     checks: list[Callable[[], object]] = [partial(_check_disk, plan, jobs, lines)]
-    checks += [partial(_check_source, plan, name) for name in plan.study.sources]
+    checks += [partial(_check_source, plan, name) for name in _absent(plan, fetches)]
     for name in jobs:
         checks.append(partial(_check_model, plan, name, jobs[name], here, lines))
     refuse_all(checks)
@@ -89,12 +96,21 @@ def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
     lines.append(f"disk: results take up to {readable(need)}; {readable(free)} are free")
 
 
+def _absent(plan: Plan, fetches: Iterable[str] | None) -> list[str]:
+    """The sources that must come from a hub."""
+    if fetches is not None:
+        return sorted(fetches)
+    return [
+        name
+        for name, source in plan.study.sources.items()
+        if source.hub and not plan.source_file(name).exists()
+    ]
+
+
 def _check_source(plan: Plan, name: str) -> None:
-    hub, file = plan.study.sources[name].hub, plan.source_file(name)
-    if hub is None or file.exists():
-        return
     from huggingface_hub import HfApi
 
+    hub = plan.study.sources[name].hub
     with explaining(f"sources.{name}: {hub.repo}", "or give the path of a local file."):
         HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=10)
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = ROOT / "resources" / "models" / "tiny-codi"
 
 
-@pytest.mark.parametrize("margin", [0.05, 0.5, float("inf")])
+@pytest.mark.parametrize("margin", [0.1, float("inf")])
 def test_exact_gives_the_rows_of_float32(made: MadeCodi, margin: float, caplog):
     wanted = texts(run(load(made)))
     model = load(made, 16, precision="exact")
@@ -31,15 +31,9 @@ def test_exact_gives_the_rows_of_float32(made: MadeCodi, margin: float, caplog):
     assert model.gate.engine().decoder.dtype == torch.float32
     model = replace(model, gate=Gate(margin, model.gate.engine))
     with caplog.at_level(logging.INFO):
-        found = texts(run(model))
+        assert texts(run(model)) == wanted
     again = int(caplog.text.split(" rows are run again")[0].split()[-3])
-    assert found.keys() == wanted.keys()
-    if margin == float("inf"):
-        assert found == wanted and again == len(wanted)
-    else:
-        assert 0 < again < len(wanted)
-    differing = [key for key in wanted if found[key] != wanted[key]]
-    assert len(differing) <= (4 if margin == 0.05 else 0)
+    assert again == len(wanted) if margin == float("inf") else again < len(wanted)
 
 
 def test_exact_on_the_demo_model_and_its_sample(caplog):

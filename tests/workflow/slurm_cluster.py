@@ -109,6 +109,17 @@ class Cluster:
             reversed(line.split()) for line in printed.splitlines() if len(line.split()) == 2
         )
 
+    def bring_back(self, node: str) -> None:
+        """Make a node that is down or drained take jobs again."""
+
+        def takes_jobs() -> bool:
+            resume = ("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            subprocess.run(resume, env=self.environment, stderr=subprocess.DEVNULL)
+            state = self.command("sinfo", "--noheader", "-n", node, "-o", "%T").split()[0]
+            return state in ("idle", "mixed", "allocated")
+
+        until(f"node {node}", takes_jobs)
+
     def gpu_of(self, job: SlurmJob) -> tuple[str, str]:
         """Node and number of the GPU that a job was given."""
         told = self.command("scontrol", "show", "job", "--details", job.number)

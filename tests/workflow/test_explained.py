@@ -34,11 +34,13 @@ def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, 
         "generate ×3: model.lora.alpha: 2.0 → 4.0",
         "grade ×3: input is made again by generate",
         "merge: model.lora.alpha: 2.0 → 4.0; input is made again by generate, grade",
+        "compare_graders: input is made again by merge",
         "judge: input is made again by merge",
         "draw ×1 (other): code: cotsieve/findings/card.py edited; "
         "input is made again by judge, merge",
         "draw ×1 (tiny): output missing: results/toy/dataset/tiny/dataset.json; "
         "code: cotsieve/findings/card.py edited",
+        "report: input is made again by compare_graders, draw, judge, merge",
     ]
     assert files_under(place.results) == before
 

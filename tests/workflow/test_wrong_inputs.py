@@ -1,6 +1,7 @@
 """Wrong input stops the real workflow while it is planned, with a message and no traceback."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +161,17 @@ def test_anchors_are_fine(tiny_model, tmp_path):
     study.write_text("".join([lines[-1], *lines[:-1]]))
     assert "<<: *all" in study.read_text()
     assert planned_jobs(tmp_path).jobs["generate"] == 1
+
+
+def test_a_cut_weight_file_stops_a_real_run_before_its_first_job(tiny_model, tmp_path):
+    folder = tmp_path / "ckpt"
+    shutil.copytree(tiny_model["checkpoint"], folder)
+    weights = folder / "pytorch_model.bin"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    write_study(tmp_path, study_of(tiny_model | {"checkpoint": str(folder)}), problems=5)
+    done = snakemake(tmp_path)
+    assert done.returncode != 0
+    assert f"{weights}: cannot be read as weights (the zip archive is cut)" in done.stdout
+    assert "Fetch the file again" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "results/toy/problems.parquet").exists()

@@ -206,7 +206,8 @@ def before_the_first_job():
     try:
         atexit.register(unlock_study, lock_study(f"results/{STUDY}"))
         clear_left_behind(f"results/{STUDY}")
-        for line in preflight(plan, model_jobs(), here=workflow.local_exec):
+        here = workflow.local_exec
+        for line in preflight(plan, model_jobs(), here=here, fetches=fetches()):
             logger.info(line)
     except BadInput as error:
         raise WorkflowError(f"the study cannot run now:\n{error}") from None
@@ -219,6 +220,15 @@ def model_jobs():
         for job in workflow.dag.needrun_jobs()
         if job.rule.name in ("generate", "trace", "ablate")
     )
+
+
+def fetches():
+    """The sources that this run fetches."""
+    return {
+        job.wildcards.source
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "fetch_source"
+    }
 
 
 def print_summaries():

@@ -31,12 +31,12 @@ rule generate:
         "results/{study}/benchmarks/generate/{model}/{sweep}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(LATENT),
+    conda:
+        "../../envs/cotsieve.yaml"
     resources:
         gpu=GPUS,
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
-    conda:
-        "../../envs/cotsieve.yaml"
     params:
         damaged=damage("generate"),
         code=code_of("generate", pinned=True),
@@ -66,12 +66,12 @@ rule trace:
         "results/{study}/benchmarks/trace/{model}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
     resources:
         gpu=GPUS,
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
-    conda:
-        "../../envs/cotsieve.yaml"
     params:
         damaged=damage("trace"),
         code=code_of("trace", pinned=True),
@@ -100,12 +100,12 @@ rule ablate:
         "results/{study}/benchmarks/ablate/{model}/{sweep}/{source}/{shard}.tsv"
     wildcard_constraints:
         model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
     resources:
         gpu=GPUS,
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
-    conda:
-        "../../envs/cotsieve.yaml"
     params:
         damaged=damage("ablate"),
         code=code_of("ablate", pinned=True),
@@ -156,10 +156,10 @@ rule grade:
         "results/{study}/grades/{model}/{sweep}/{source}/{shard}.parquet",
     log:
         "results/{study}/logs/grade/{model}/{sweep}/{source}/{shard}.log",
-    # Comparing LaTeX takes processes of its own; the other graders need no time.
-    threads: 2 if study.grading.grader in graders.SYMBOLIC else 1
     conda:
         "../../envs/cotsieve.yaml"
+    # Comparing LaTeX takes processes of its own; the other graders need no time.
+    threads: 2 if study.grading.grader in graders.SYMBOLIC else 1
     params:
         damaged=damage("grade"),
         code=code_of("grade", pinned=True),

@@ -1,0 +1,140 @@
+"""The table of a benchmark: one line per measurement, and where and how it was made."""
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow
+import torch
+import transformers
+
+PHASES = ("load", "prefill", "thoughts", "answers", "stragglers", "write")
+COLUMNS = (
+    "measurement", "rows", "problems", "ratio (min-max)", "problems/s", "tokens/s", "of floor",
+    *(f"{phase} s" for phase in PHASES), "peak GiB", "rows unlike the reference", "distinct tokens",
+    "run again", "unlike float32",
+)  # fmt: skip
+
+NOTES = """\
+Ratio: reference / engine, time per problem on the same problems in turns; median, min-max of the
+rounds. Where the reference would take hours it runs a sample spread over the question lengths.
+Floor: the least time this device needs for the arithmetic or for reading the weights, from rates of
+a product and a copy measured in the same run. Phases are those of one more run, with a clock.
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measurement."""
+
+    name: str
+    batch_rows: int
+    problems: int
+    seconds: float
+    """Per problem."""
+    ratios: list[float]
+    tokens_per_second: float
+    floor_share: float
+    phases: dict[str, float]
+    peak_bytes: int
+    differing: int
+    compared: int
+    distinct_tokens: int
+    again: int | None
+    unlike_float32: str | None
+
+    def cells(self) -> list[str]:
+        ratio = "–"
+        if self.ratios:
+            low, high = min(self.ratios), max(self.ratios)
+            ratio = f"{statistics.median(self.ratios):.1f} ({low:.1f}-{high:.1f})"
+        return [
+            self.name,
+            str(self.batch_rows),
+            str(self.problems),
+            ratio,
+            f"{1 / self.seconds:.1f}",
+            f"{self.tokens_per_second:.0f}",
+            f"{self.floor_share:.0%}",
+            *(f"{self.phases.get(phase, 0):.2f}" for phase in PHASES),
+            f"{self.peak_bytes / 2**30:.2f}",
+            f"{self.differing}/{self.compared}" if self.compared else "–",
+            str(self.distinct_tokens),
+            "–" if self.again is None else str(self.again),
+            self.unlike_float32 or "–",
+        ]
+
+
+class Table:
+    """The lines so far, printed as they come."""
+
+    def __init__(self, device: torch.device, start_seconds: float):
+        self._lines: list[Line] = []
+        self._device, self._start = device, start_seconds
+
+    def heading(self) -> str:
+        return "\n".join((self._about(), "", _row(COLUMNS), _row(["---"] * len(COLUMNS))))
+
+    def add(self, line: Line) -> str:
+        self._lines.append(line)
+        return _row(line.cells())
+
+    def write(self, path: Path) -> None:
+        """Put this device's part into the file; those of other devices stay."""
+        rows = "\n".join(_row(line.cells()) for line in self._lines)
+        part = f"## {self._device.type}\n\n{self.heading()}\n{rows}\n"
+        kept = []
+        if path.is_file():
+            parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
+            kept = [f"## {text}".strip() for text in parts]
+            kept = [text for text in kept if not text.startswith(f"## {self._device.type}\n")]
+        whole = "\n\n".join([f"# Benchmark results\n\n{NOTES}".strip(), part.strip(), *kept])
+        path.write_text(whole + "\n", encoding="utf-8")
+
+    def _about(self) -> str:
+        on_gpu = self._device.type == "cuda"
+        name = torch.cuda.get_device_name() if on_gpu else f"{_processor()}, one thread"
+        return (
+            f"{name}; torch {torch.__version__}, transformers {transformers.__version__}, pyarrow "
+            f"{pyarrow.__version__}, Python {platform.python_version()}; commit {_commit()}; "
+            f"{datetime.now(UTC):%Y-%m-%d}; `{_command()}`; start {self._start:.1f} s"
+        )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU since the last measurement, or of this process so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _row(cells) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _command() -> str:
+    return " ".join(["python -m benchmarks.bench", *sys.argv[1:]])
+
+
+def _commit() -> str:
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return told.stdout.strip() or "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,35 @@
+"""What lies around the code for others to use: images, citation, catalog."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+USED = {
+    *("Snakefile", "config", "cotsieve", "envs", "profiles"),
+    *("requirements.lock", "resources", "workflow"),
+}
+"""What a run reads of the checkout."""
+
+
+def test_images_hold_what_a_run_reads():
+    docker = re.findall(r"^COPY (\S+) ", (ROOT / "Dockerfile").read_text(), re.M)
+    recipe = (ROOT / "envs" / "apptainer.def").read_text()
+    apptainer = re.findall(r"^ +(\S+) /opt/cotsieve/(\S+)$", recipe, re.M)
+    assert sorted(docker) == sorted(USED) == sorted(source for source, _ in apptainer)
+    assert all(source == target for source, target in apptainer)
+    assert all((ROOT / name).exists() for name in USED)
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+def test_the_catalog_finds_what_it_needs():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"]["conda"]
+    assert (ROOT / "config" / "README.md").is_file()
