@@ -71,7 +71,7 @@ def draw_dataset(
     )
     folder = Path(card_file).parent
     write_dataset(folder, found.rows, card(facts), origin)
-    write_text(summary_file, summary(rows, found.strata, str(folder)))
+    write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
     _report_shortage(found, on_shortage)
 
 

@@ -190,7 +190,7 @@
   // ---- texts: formulas were turned into MathML when the page was made ---------------------------
   const formulas = new RegExp(data.delimiters, "g");
   const plain = (part, into) => {
-    const pieces = part.split(/(<<[^<>]*>>)/);
+    const pieces = part.replace(/\\([$%])/g, "$1").split(/(<<[^<>]*>>)/);
     pieces.forEach((piece, index) => {
       if (index % 2) return into.append(el("span", "calc", piece.slice(2, -2)));
       const terms = state.terms.filter((term) => term.length > 1).map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from cotsieve.findings.controls import Control, controls, failures
 from cotsieve.findings.grades import VERDICTS
 from cotsieve.findings.necessity import Rates, rates
+from cotsieve.findings.proportions import proportional_targets
 from cotsieve.report.grids import curves, families, heat_maps, truncations
 from cotsieve.report.inputs import ModelTables, StudyTables
 from cotsieve.report.lengths import written_lengths
@@ -104,10 +105,18 @@ def confusion(rows: list[dict]) -> dict[str, Any]:
 
 
 def drawn(tables: ModelTables) -> list[dict[str, Any]]:
-    """Per stratum: its target, how many problems needed their chain of thought, and the dataset."""
-    needed = Counter(row["stratum"] for row in tables.necessity if row["needs_cot"])
+    """Per stratum: its target, how many new problems there were to draw, and what was drawn."""
+    known = {row["question"].strip() for row in tables.drawn if row["is_existing"]}
+    needed = Counter(
+        row["stratum"]
+        for row in tables.necessity
+        if row["needs_cot"] and row["question"].strip() not in known
+    )
     kept = Counter((row["stratum"], bool(row["is_existing"])) for row in tables.drawn)
     targets = dict(tables.targets or {})
+    if tables.total is not None:
+        existing = Counter({name: count for (name, old), count in kept.items() if old})
+        targets = proportional_targets(dict(sorted((needed + existing).items())), tables.total)
     others = sorted(({name for name, _ in kept} | needed.keys()) - targets.keys())
     return [
         {

@@ -32,7 +32,9 @@ class ModelTables:
     given: bool = False
     """The reasoning came with the problems, and the model only answered."""
     targets: Mapping[str, int] | None = None
-    """Problems per stratum that were asked for; None without a target."""
+    """Problems per stratum that were asked for."""
+    total: int | None = None
+    """Instead of targets: problems over all strata, in proportion to what there is."""
     disagreements: pa.Table | None = None
     """Schema DISAGREEMENTS."""
     compared: int = 0

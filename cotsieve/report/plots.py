@@ -261,6 +261,6 @@ def target_rows(rows: Sequence[Mapping[str, Any]]) -> str:
             f'<i class="bar old" style="left:0;width:{old:.2f}%"></i>'
             f'<i class="bar" style="left:{old:.2f}%;width:{new:.2f}%"></i>{tick}</div>'
             f'<div class="figure">{row["drawn"]:,} <span class="soft">{goal}</span>'
-            f"<small>{row['needed']:,} need CoT{short}</small></div></div>\n"
+            f"<small>{row['needed']:,} new to draw from{short}</small></div></div>\n"
         )
     return f'<div class="shares targets">{lines}</div>'

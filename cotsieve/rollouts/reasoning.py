@@ -159,8 +159,11 @@ def _activations(
     interventions: Mapping[str, Intervention | None],
     donors: Sequence[Trace],
 ) -> ReadingReference | None:
-    sites = {what.source for what in interventions.values() if what and what.needs_reference}
-    if not sites:
+    sites: dict[str, set[tuple[int, str]]] = {"mean": set(), "resample": set()}
+    for what in interventions.values():
+        if what and what.needs_reference:
+            sites[what.operation].add(what.source)
+    if not any(sites.values()):
         return None
     texts = []
     for donor in donors:
@@ -169,7 +172,9 @@ def _activations(
         texts.append(
             ReferenceText(donor.problem.problem_id, tokens, first, first + len(donor.reasoning))
         )
-    return ReadingReference(model.engine.decoder, texts, sites)
+    return ReadingReference(
+        model.engine.decoder, texts, averaged=sites["mean"], kept=sites["resample"]
+    )
 
 
 def _cell(

@@ -31,28 +31,38 @@ class ReferenceText:
 class ReadingReference:
     """Activations at the reasoning tokens of reference problems, per site."""
 
-    def __init__(self, decoder: Decoder, texts: Sequence[ReferenceText], sites: set[Site]):
+    def __init__(
+        self,
+        decoder: Decoder,
+        texts: Sequence[ReferenceText],
+        *,
+        averaged: set[Site],
+        kept: set[Site],
+    ):
+        """Sites of which the mean is asked for, and those whose single activations are."""
         self.problem_ids = [text.problem_id for text in texts]
-        self._activations: dict[Site, list[Tensor]] = {site: [] for site in sites}
-        self._means: dict[Site, Tensor] = {}
+        self._sums: dict[Site, Tensor] = {}
+        self._dtype = decoder.dtype
+        self._tokens = sum(text.last - text.first for text in texts)
+        self._activations: dict[Site, list[Tensor]] = {site: [] for site in kept}
         for text in texts:  # one by one, so that they do not depend on any batch
-            self._read(decoder, text)
+            self._read(decoder, text, averaged)
 
     def mean(self, site: Site) -> Tensor:
         """Mean over all reasoning tokens of all reference problems, (H,)."""
-        if site not in self._means:
-            every = torch.cat(self._activations[site])
-            self._means[site] = every.double().mean(0).to(every.dtype)
-        return self._means[site]
+        return (self._sums[site] / self._tokens).to(self._dtype)
 
     def of(self, site: Site, donor: int) -> Tensor:
-        """One reference problem's activations, (tokens, H)."""
+        """One reference problem's activations, (tokens, H), in main memory."""
         return self._activations[site][donor]
 
-    def _read(self, decoder: Decoder, text: ReferenceText) -> None:
+    def _read(self, decoder: Decoder, text: ReferenceText, averaged: set[Site]) -> None:
         def keep(block: int, side: str, residual: Tensor) -> Tensor:
-            if (block, side) in self._activations:
-                self._activations[block, side].append(residual[0, text.first : text.last].clone())
+            site, found = (block, side), residual[0, text.first : text.last]
+            if site in averaged:
+                self._sums[site] = self._sums.get(site, 0) + found.double().sum(0)
+            if site in self._activations:
+                self._activations[site].append(found.to("cpu", copy=True))
             return residual
 
         tokens = torch.tensor([text.tokens], device=decoder.device)
@@ -98,7 +108,7 @@ def _change(what: Intervention, problem_id: str, reference: ReadingReference | N
 
 def _stretched(values: Tensor, count: int) -> Tensor:
     """As many rows, from the start again where there are too few."""
-    return values[torch.arange(count, device=values.device) % len(values)]
+    return values[torch.arange(count) % len(values)]
 
 
 def _noise(what: Intervention, problem_id: str) -> Change:

@@ -141,6 +141,7 @@ def _told_damage(path: str, old: Any, new: Any) -> Iterator[str]:
 _TOLD = {
     "problems": _told_problems,
     "libraries": _told_libraries,
+    "grader libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
     "damaged": _told_damage,

@@ -147,3 +147,19 @@ def test_nothing_but_shards_that_interlock_is_held_together():
 def test_no_rows_at_all_make_an_empty_table(tmp_path):
     write_merged(tmp_path / "merged.parquet", [], PROBLEMS, {})
     assert tables.read(tmp_path / "merged.parquet", MERGED).equals(pa.Table.from_pylist([], MERGED))
+
+
+def test_why_there_is_no_rollout_or_no_verdict_is_told_alike(tmp_path):
+    rollouts = [rollout_row("test_3", "zero", "text"), rollout_row("test_0", "zero", None)]
+    rollouts.append(rollout_row("test_7", "zero", "text"))
+    reasons = ["grader timeout", None, None]
+    grades = [
+        {**row, "prediction": None, "verdict": "failed" if place < 2 else "correct", "reason": why}
+        for place, (row, why) in enumerate(zip(rollouts, reasons, strict=True))
+    ]
+    paths = [tmp_path / "rollouts.parquet", tmp_path / "grades.parquet"]
+    tables.write(rollouts_of(rollouts), paths[0], ROLLOUTS)
+    tables.write(grades, paths[1], GRADES)
+    problems = PROBLEMS.slice(0, 3)
+    merged = merge([("main", *paths)], problems, {"main": ["zero"]})
+    assert merged["error"].to_pylist() == ["grader timeout", "too long", None]

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import made_up
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cotsieve.findings.controls import controls
 from cotsieve.findings.necessity import rates
 from cotsieve.report.explorer import packed
-from cotsieve.report.facts import study_facts
+from cotsieve.report.facts import model_facts, study_facts
 from cotsieve.report.page import page
 from cotsieve.report.wording import percent
 
@@ -102,6 +103,13 @@ def test_targets_drawn_and_shortage_add_up(tables, facts):
         assert sum(row["drawn"] for row in told["drawn"]) == len(model.drawn)
         for row in told["drawn"]:
             assert row["missing"] == max((row["target"] or 0) - row["drawn"], 0)
+
+
+def test_a_total_is_shared_out_in_proportion(tables):
+    model = replace(tables.models[0], targets=None, total=10)
+    told = model_facts(model, tables.problems)["drawn"]
+    assert sum(row["target"] for row in told) == 10
+    assert all(row["target"] <= row["needed"] for row in told)
 
 
 def test_failures_come_with_reasons_and_foreign_words_stay_words(facts, shown):

@@ -102,13 +102,6 @@ class Cluster:
             if row[1]
         ]
 
-    def running_jobs(self) -> dict[str, str]:
-        """Comment → number of the jobs that run now."""
-        printed = self.command("squeue", "--noheader", "-t", "R", "--Format=JobID:20,Comment:200")
-        return dict(
-            reversed(line.split()) for line in printed.splitlines() if len(line.split()) == 2
-        )
-
     def bring_back(self, node: str) -> None:
         """Make a node that is down or drained take jobs again."""
 
@@ -168,17 +161,18 @@ def until(what: str, found: Callable[[], object]) -> object:
     raise AssertionError(f"waited in vain for {what}")
 
 
-def freeze(job: str) -> list[int]:
-    """Stop the script of a Slurm job, as a hanging file system would; its processes."""
-    stopped = []
+def freeze_holder(folder: Path) -> str | None:
+    """Stop the script that has `folder` open, as a hanging file system would; its Slurm job."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            command = (process / "cmdline").read_text().replace("\0", " ")
-            environment = (process / "environ").read_text().split("\0")
-            if "/.snakemake/scripts/" in command and f"SLURM_JOB_ID={job}" in environment:
+            if b"/.snakemake/scripts/" not in (process / "cmdline").read_bytes():
+                continue
+            opened = {os.readlink(link) for link in (process / "fd").iterdir()}
+            if str(folder) in opened:
                 os.kill(int(process.name), signal.SIGSTOP)
-                stopped.append(int(process.name))
-    return stopped
+                environment = (process / "environ").read_text().split("\0")
+                return dict(item.split("=", 1) for item in environment if item)["SLURM_JOB_ID"]
+    return None
 
 
 def _amounts(told: str) -> dict[str, str]:

@@ -102,7 +102,9 @@ def test_another_workflow_uses_it_as_a_module(usual, study, tmp_path):
     place_fetched(study, folder)
     (folder / "workflow").mkdir()
     (folder / "workflow" / "Snakefile").write_text(OTHER_WORKFLOW.format(root=ROOT))
-    (folder / "config.yaml").write_text(yaml.safe_dump({"problems": study, "colour": "red"}))
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"problems": study, "colour": "red"}, sort_keys=False)
+    )
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2"],
         cwd=folder,

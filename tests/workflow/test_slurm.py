@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from running import files_under, run, study_of, write_study
-from slurm_cluster import Cluster, SlurmJob, finish, freeze, until
+from slurm_cluster import Cluster, SlurmJob, finish, freeze_holder, until
 
 RESULTS = ("problems.parquet", "rollouts/", "grades/", "merged/", "necessity/", "dataset/")
 SUMMARY = "results/toy/summary/tiny.txt"
-SHARDS = 5
+SHARDS, SIZE = 5, 12
 slow = pytest.mark.skipif(
     not os.environ.get("COTSIEVE_SLOW"), reason="takes minutes; COTSIEVE_SLOW=1 runs it"
 )
@@ -32,10 +32,10 @@ def cluster(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def write_small_study(folder: Path, model: dict[str, Any], shards: int) -> None:
-    """Shards of 8 problems, whose finished rows are kept at every third problem."""
-    engine = {"shard_size": 8, "batch_rows": 4, "keep_problems": 2}
+    """Shards of a few problems, whose finished rows are kept after every second one."""
+    engine = {"shard_size": SIZE, "batch_rows": 2, "keep_problems": 2}
     study = study_of(model, engine=engine, decoding={"max_new_tokens": 60})
-    write_study(folder, study, problems=8 * shards)
+    write_study(folder, study, problems=SIZE * shards)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -127,10 +127,10 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
     before = {job.number for job in cluster.jobs()}
     process = cluster.submit(tmp_path, SUMMARY, profile=lines)
     try:
-        over_time = frozen_with_rows(cluster, tmp_path, "0000")
-        cluster.command("scontrol", "update", f"JobId={over_time}", "TimeLimit=1")
-        cluster.command("scancel", frozen_with_rows(cluster, tmp_path, "0001"))
-        lost = frozen_with_rows(cluster, tmp_path, "0003")
+        frozen = freeze_with_rows(tmp_path, ["0000", "0001", "0003"])
+        lost = frozen["0003"]
+        cluster.command("scontrol", "update", f"JobId={frozen['0000']}", "TimeLimit=1")
+        cluster.command("scancel", frozen["0001"])
         node = cluster.command("squeue", "--noheader", "-j", lost, "-o", "%N").strip()
         other = {"n1": "n2", "n2": "n1"}[node]
         cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -147,12 +147,13 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
     assert states["0000"][0] == "TIMEOUT"
     assert jobs["0000"][1].minutes == 240
     assert states["0001"][0] == "CANCELLED"
-    assert states["0002"][0] == "OUT_OF_MEMORY"
+    (told,) = tmp_path.glob(f".snakemake/slurm_logs/**/{jobs['0002'][0].number}.log")
+    assert "exceeded memory limit" in told.read_text()
     assert [job.given["mem"] for job in jobs["0002"][:2]] == ["150M", "8000M"]
     assert states["0003"][0] in ("NODE_FAIL", "REQUEUED")
     assert {job.number for job in jobs["0003"][:2]} == {lost}
     for shard in ("0000", "0001", "0003"):
-        kept = re.search(r"8 problems; (\d+) rows are kept", log_of(tmp_path, shard))
+        kept = re.search(rf"{SIZE} problems; (\d+) rows are kept", log_of(tmp_path, shard))
         assert int(kept[1]) > 0, shard
     assert results(tmp_path) == undisturbed(SHARDS)
 
@@ -166,15 +167,19 @@ def attempts(cluster: Cluster, before: set[str]) -> dict[str, list[SlurmJob]]:
     return found
 
 
-def frozen_with_rows(cluster: Cluster, folder: Path, shard: str) -> str:
-    """Wait until a shard's job has kept some rows, and stop its script; the job's number."""
-    first = 8 * int(shard)
-    parts = folder / f"results/toy/kept/tiny/toy/{first:08d}-{first + 7:08d}.main.parts"
-    until(f"kept rows of {shard}", lambda: any(parts.glob("*.parquet")))
-    numbers = {
-        comment[-4:]: number
-        for comment, number in cluster.running_jobs().items()
-        if "rule_generate" in comment
-    }
-    assert freeze(numbers[shard]), f"shard {shard} had ended already"
-    return numbers[shard]
+def freeze_with_rows(folder: Path, shards: list[str]) -> dict[str, str]:
+    """Stop the script of each of these shards once it has kept some rows; shard → its job."""
+    frozen: dict[str, str] = {}
+
+    def found_all() -> bool:
+        for shard in set(shards) - frozen.keys():
+            first = SIZE * int(shard)
+            name = f"{first:08d}-{first + SIZE - 1:08d}.main.parts"
+            parts = folder / "results/toy/kept/tiny/toy" / name
+            job = freeze_holder(parts) if any(parts.glob("*.parquet")) else None
+            if job:
+                frozen[shard] = job
+        return len(frozen) == len(shards)
+
+    until(f"kept rows of {shards}", found_all)
+    return frozen

@@ -1,17 +1,8 @@
 """The report: one page to look at, the figures behind it, and where graders differ."""
 
-
-def about_model(model):
-    """What the report says of a model beyond its tables."""
-    definition = study.models[model]
-    written = {}
-    if definition.family == "reasoning":
-        written = {
-            "close": definition.style.close,
-            "given": definition.traces == "given",
-        }
-    return {
-        **written,
+# What the report says of a model beyond its tables.
+ABOUT = {
+    model: {
         **sieve_of(model),
         "family": definition.family,
         "thoughts": getattr(definition, "thoughts", None),
@@ -19,7 +10,18 @@ def about_model(model):
             sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
         },
         "targets": study.draw.targets,
+        "total": study.draw.total,
+        **(
+            {
+                "close": definition.style.close,
+                "given": definition.traces == "given",
+            }
+            if model in REASONING
+            else {}
+        ),
     }
+    for model, definition in study.models.items()
+}
 
 
 rule report:
@@ -61,7 +63,7 @@ rule report:
         "../../envs/cotsieve.yaml"
     params:
         code=code_of("report"),
-        models={"models": {model: about_model(model) for model in MODELS}},
+        models={"models": ABOUT},
         settings={
             "settings": {
                 "grading": decided(study.grading),
