@@ -157,10 +157,10 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
     engine.phases.on = True
     _run(bench, what, engine, cases, zeroed, gate)
     engine.phases.on = False
-    limits = ceilings.ceilings(bench.device, DTYPES[narrow])
-    least = limits.seconds(
-        ceilings.floor(bench.model, cases, what.batch_rows), DTYPES[narrow].itemsize
-    )
+    # A CPU has no fast float16 products, so float32 is its ceiling.
+    dtype = DTYPES[narrow] if bench.device.type == "cuda" else torch.float32
+    limits = ceilings.ceilings(bench.device, dtype)
+    least = limits.seconds(ceilings.floor(bench.model, cases, what.batch_rows), dtype.itemsize)
     seconds = statistics.median(ours)
     return report.Line(
         what.name,

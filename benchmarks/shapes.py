@@ -186,9 +186,12 @@ def _random(name: str, device: torch.device) -> Model:
             base[f"model.layers.{layer}.{norm}.weight"] = torch.ones(hidden, device=device)
         for part, (out, into) in sizes.items():
             stem = f"model.layers.{layer}.{part}"
-            base[f"{stem}.weight"] = normal(out, into, deviation=into**-0.5)
+            # Less where the block adds to the residual stream, as GPT-2 is initialised; without
+            # that a random model is chaotic, and the last bit of a thought decides the answer.
+            calm = (2 * layers) ** -0.5 if part.endswith(("o_proj", "down_proj")) else 1.0
+            base[f"{stem}.weight"] = normal(out, into, deviation=calm * into**-0.5)
             down = normal(rank, into, deviation=into**-0.5)
-            adapters[stem] = (down, normal(out, rank, deviation=rank**-0.5))
+            adapters[stem] = (down, normal(out, rank, deviation=calm * rank**-0.5))
     projection = {
         "down.weight": normal(hidden, hidden, deviation=hidden**-0.5),
         "down.bias": normal(hidden, deviation=0.1),

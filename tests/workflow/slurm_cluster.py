@@ -161,8 +161,11 @@ def until(what: str, found: Callable[[], object]) -> object:
     raise AssertionError(f"waited in vain for {what}")
 
 
-def freeze_holder(folder: Path) -> str | None:
-    """Stop the script that has `folder` open, as a hanging file system would; its Slurm job."""
+def freeze_holder(folder: Path) -> tuple[str, int] | None:
+    """Stop the script that has `folder` open, as a hanging file system would.
+
+    Its Slurm job and its process.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if b"/.snakemake/scripts/" not in (process / "cmdline").read_bytes():
@@ -171,7 +174,8 @@ def freeze_holder(folder: Path) -> str | None:
             if str(folder) in opened:
                 os.kill(int(process.name), signal.SIGSTOP)
                 environment = (process / "environ").read_text().split("\0")
-                return dict(item.split("=", 1) for item in environment if item)["SLURM_JOB_ID"]
+                variables = dict(item.split("=", 1) for item in environment if item)
+                return variables["SLURM_JOB_ID"], int(process.name)
     return None
 
 

@@ -6,7 +6,9 @@ The faults take minutes: COTSIEVE_SLOW=1 python -m pytest tests/workflow/test_sl
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,7 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
     before = {job.number for job in cluster.jobs()}
     process = cluster.submit(tmp_path, SUMMARY, profile=lines)
     try:
-        frozen = freeze_with_rows(tmp_path, ["0000", "0001", "0003"])
+        frozen, processes = freeze_with_rows(tmp_path, ["0000", "0001", "0003"])
         lost = frozen["0003"]
         cluster.command("scontrol", "update", f"JobId={frozen['0000']}", "TimeLimit=1")
         cluster.command("scancel", frozen["0001"])
@@ -139,6 +141,9 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
         until("a second attempt", lambda: len(attempts(cluster, before)["0000"]) > 1)
     finally:
         process.kill()
+    for number in processes:  # Slurm has done so already, unless it lost sight of one
+        with suppress(OSError):
+            os.kill(number, signal.SIGKILL)
     finish(cluster.submit(tmp_path, SUMMARY, profile=lines), tmp_path)
     cluster.bring_back(other)
 
@@ -167,19 +172,24 @@ def attempts(cluster: Cluster, before: set[str]) -> dict[str, list[SlurmJob]]:
     return found
 
 
-def freeze_with_rows(folder: Path, shards: list[str]) -> dict[str, str]:
-    """Stop the script of each of these shards once it has kept some rows; shard → its job."""
-    frozen: dict[str, str] = {}
+def freeze_with_rows(folder: Path, shards: list[str]) -> tuple[dict[str, str], list[int]]:
+    """Stop the script of each of these shards once it has kept some rows.
+
+    Shard → its job, and the stopped processes.
+    """
+    frozen: dict[str, tuple[str, int]] = {}
 
     def found_all() -> bool:
         for shard in set(shards) - frozen.keys():
             first = SIZE * int(shard)
             name = f"{first:08d}-{first + SIZE - 1:08d}.main.parts"
             parts = folder / "results/toy/kept/tiny/toy" / name
-            job = freeze_holder(parts) if any(parts.glob("*.parquet")) else None
-            if job:
-                frozen[shard] = job
+            holder = freeze_holder(parts) if any(parts.glob("*.parquet")) else None
+            if holder:
+                frozen[shard] = holder
         return len(frozen) == len(shards)
 
     until(f"kept rows of {shards}", found_all)
-    return frozen
+    return {shard: job for shard, (job, _) in frozen.items()}, [
+        process for _, process in frozen.values()
+    ]

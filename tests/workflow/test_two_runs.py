@@ -13,8 +13,8 @@ from running import merged, snakemake, study_of, write_study
 @pytest.fixture
 def running(tiny_model, tmp_path) -> subprocess.Popen:
     """A run that has begun to work, and a second study beside it."""
-    study = study_of(tiny_model, decoding={"max_new_tokens": 60}, engine={"batch_rows": 1})
-    write_study(tmp_path, study, problems=60)
+    study = study_of(tiny_model, decoding={"max_new_tokens": 40}, engine={"batch_rows": 2})
+    write_study(tmp_path, study, problems=40)
     other = merged(study, {"study": "other", "select": {"limit": 3}})
     (tmp_path / "study.yaml").rename(tmp_path / "first.yaml")
     write_study(tmp_path, other).rename(tmp_path / "other.yaml")
