@@ -14,7 +14,7 @@ from snakemake.logging import logger
 
 from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.files import clear_left_behind, content_digest
+from cotsieve.ground.files import CACHE, clear_left_behind, content_digest
 from cotsieve.study.check import check_study
 from cotsieve.study.identity import (
     GENERATION_LIBRARIES,
@@ -130,7 +130,7 @@ def code_of(script, pinned=False):
 
 
 def damage(rule):
-    """A param of every rule that makes tables: rises when one of them is found damaged.
+    """A param of all rules that make tables: rises when one of them is found damaged.
 
     Snakemake never compares a param whose function takes `output`, so the paths are made here.
     """
@@ -205,7 +205,8 @@ def before_the_first_job():
     """What a real run does before it starts to work, and a dry run does not."""
     try:
         atexit.register(unlock_study, lock_study(f"results/{STUDY}"))
-        clear_left_behind(f"results/{STUDY}")
+        for folder in (f"results/{STUDY}", CACHE):
+            clear_left_behind(folder)
         here = workflow.local_exec
         for line in preflight(plan, model_jobs(), here=here, fetches=fetches()):
             logger.info(line)
@@ -262,3 +263,35 @@ def origin_of(model):
         "libraries": LIBRARIES,
         "engine": REASONING_ENGINE if model in REASONING else LATENT_ENGINE,
     }
+
+
+def traces_of(model):
+    """How the reasoning of a model is marked, and whether it came with the problem."""
+    settings = study.models[model]
+    return {
+        "open": settings.style.open,
+        "close": settings.style.close,
+        "given": settings.traces == "given",
+    }
+
+
+def published_traces():
+    """Datasets of traces that the study asks for; given reasoning is not the model's to publish."""
+    if study.publish.traces is None:
+        return []
+    return [
+        f"results/{STUDY}/{name.format(model)}"
+        for model in REASONING
+        if study.models[model].traces == "own"
+        for name in ["traces_dataset/{}/README.md", "filled/{}.json"][
+            : 2 if study.publish.fill else 1
+        ]
+    ]
+
+
+def files_of_quality(wildcards):
+    """The source, and the files it is compared with."""
+    others = [located(item.path) for item in study.quality.against]
+    return [
+        ancient(str(file)) for file in [plan.source_file(wildcards.source), *others]
+    ]

@@ -1,30 +1,6 @@
 """What only models that write their reasoning have: its effect, and traces to publish."""
 
 
-def traces_of(model):
-    """How the reasoning of a model is marked, and whether it came with the problem."""
-    settings = study.models[model]
-    return {
-        "open": settings.style.open,
-        "close": settings.style.close,
-        "given": settings.traces == "given",
-    }
-
-
-def published_traces():
-    """Datasets of traces that the study asks for; given reasoning is not the model's to publish."""
-    if study.publish.traces is None:
-        return []
-    return [
-        f"results/{STUDY}/{name.format(model)}"
-        for model in REASONING
-        if study.models[model].traces == "own"
-        for name in ["traces_dataset/{}/README.md", "filled/{}.json"][
-            : 2 if study.publish.fill else 1
-        ]
-    ]
-
-
 rule reason:
     """Compare answers with reasoning and without it: accuracy, pairs, lengths, per group."""
     input:
@@ -105,14 +81,6 @@ rule fill:
         },
     script:
         "../scripts/fill.py"
-
-
-def files_of_quality(wildcards):
-    """The source, and the files it is compared with."""
-    others = [located(item.path) for item in study.quality.against]
-    return [
-        ancient(str(file)) for file in [plan.source_file(wildcards.source), *others]
-    ]
 
 
 rule quality:
