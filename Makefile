@@ -2,10 +2,11 @@
 PYTHON ?= python3
 CORES ?= 2
 STUDY ?= config/config.yaml
+DEVICE ?= cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run preflight plan status explain test lint format export clean
+.PHONY: run preflight plan status explain test bench lint format export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
@@ -24,6 +25,9 @@ explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
 
 test: .venv/ready  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+bench: .venv/ready  ## measure the engine against the published procedure (DEVICE=cuda on a GPU)
+	$(BIN)/python -m benchmarks.bench --device $(DEVICE)
 
 lint: .venv/ready  ## check style and workflow
 	$(BIN)/ruff check .

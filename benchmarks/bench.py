@@ -3,7 +3,7 @@
 Needs torch, transformers and pyarrow only; downloads nothing. Both sides run in one process, in
 turns, on the same problems, and every token is compared. On a CPU times are those of the process on
 one thread; on a GPU they are wall time. The largest claim comes first; what was measured is printed
-as it is known, and written to `benchmarks/results.md` at the end.
+and written to `benchmarks/results.md` as it is known.
 """
 
 import os
@@ -276,7 +276,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of measurements")
-    parser.add_argument("--minutes", type=float, default=7.5, help="start nothing new after these")
+    parser.add_argument("--minutes", type=float, default=6.5, help="start nothing new after these")
     parser.add_argument("--results", type=Path, default=shapes.ROOT / "benchmarks" / "results.md")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -297,7 +297,7 @@ def main() -> None:
             bench = None  # frees the memory of the one before
             bench = Bench(what.shape, device)
         print(table.add(measure(bench, what)), flush=True)
-    table.write(arguments.results)
+        table.write(arguments.results)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ def _random(name: str, device: torch.device) -> Model:
             stem = f"model.layers.{layer}.{part}"
             # Less where the block adds to the residual stream, as GPT-2 is initialised; without
             # that a random model is chaotic, and the last bit of a thought decides the answer.
-            calm = (2 * layers) ** -0.5 if part.endswith(("o_proj", "down_proj")) else 1.0
+            calm = 0.5 * (2 * layers) ** -0.5 if part.endswith(("o_proj", "down_proj")) else 1.0
             base[f"{stem}.weight"] = normal(out, into, deviation=calm * into**-0.5)
             down = normal(rank, into, deviation=into**-0.5)
             adapters[stem] = (down, normal(out, rank, deviation=calm * rank**-0.5))

@@ -2,15 +2,18 @@
 
 import contextlib
 import errno
+import functools
 import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.stopping import stop_when_told, stop_with_parent
+from cotsieve.ground.stopping import before_the_end, stop_when_told, stop_with_parent
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+STOPPED = "stopped by a signal; what was finished is kept for the next run"
 
 
 @contextlib.contextmanager
@@ -24,15 +27,17 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
         logger.addHandler(handler)
     stop_when_told()
     stop_with_parent()
+    told = functools.partial(logger.warning, STOPPED)
     try:
-        yield logger
+        with before_the_end(told):
+            yield logger
     except BadInput as error:
         for finding in error.findings:
             logger.error("%s", finding)
         sys.exit(1)
-    except (SystemExit, KeyboardInterrupt):
-        logger.warning("stopped by a signal; what was finished is kept for the next run")
-        raise
+    except KeyboardInterrupt:
+        logger.warning(STOPPED)
+        sys.exit(130)
     except OSError as error:
         if error.errno not in STORAGE:
             logger.exception("the job stopped")

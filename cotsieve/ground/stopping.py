@@ -4,19 +4,32 @@ import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 _DEATH_OF_PARENT = 1
 """Linux's number for "send me this signal when my parent dies" (prctl, PR_SET_PDEATHSIG)."""
 
+_last_acts: list[Callable[[], object]] = []
+
 
 def stop_when_told() -> None:
-    """Make SIGTERM end this process by an exception, so that finished work can still be written.
+    """Make SIGTERM end this process, after its last acts, with exit code 143.
 
-    Batch systems send it some seconds before they kill. The exit code is 143, as of a process that
-    the signal ended.
+    Batch systems send it some seconds before they kill. No exception is raised: one that comes
+    while a library is loaded is taken for a failure of that library, and may be swallowed.
     """
     signal.signal(signal.SIGTERM, _stop)
+
+
+@contextlib.contextmanager
+def before_the_end(act: Callable[[], object]) -> Iterator[None]:
+    """Inside the block, do this when SIGTERM ends the process; the last one named comes first."""
+    _last_acts.append(act)
+    try:
+        yield
+    finally:
+        _last_acts.remove(act)
 
 
 def stop_with_parent() -> None:
@@ -33,5 +46,7 @@ def stop_with_parent() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is tidying up
-    raise SystemExit(128 + number)
+    for act in reversed(_last_acts):
+        with contextlib.suppress(Exception):  # such as a full disk; the others still come
+            act()
+    os._exit(128 + number)

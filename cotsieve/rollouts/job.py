@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.ground import tables
+from cotsieve.ground.stopping import before_the_end
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.fetched_model import at_hand
 from cotsieve.rollouts.kept import KeptRows, Row, reusable
@@ -118,14 +119,14 @@ def _made(
 ) -> dict[Key, Row]:
     """Make the rows that are missing; whatever ends the job, those that are finished are kept."""
     rows: dict[Key, Row] = {}
-    try:
+    with contextlib.ExitStack() as ending:
+        for kept in {id(kept): kept for kept in homes.values()}.values():
+            ending.callback(kept.flush)
+            ending.enter_context(before_the_end(kept.flush))
         for finished in make(missing):
             rows |= {_key(row): row for row in finished}
             for kept, group in _by_home(finished, homes):
                 kept.add(group)
-    finally:
-        for kept in {id(kept): kept for kept in homes.values()}.values():
-            kept.flush()
     return rows
 
 

@@ -8,7 +8,7 @@ in common is read once.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import floor, isnan
 from typing import Any, NamedTuple
 
 from cotsieve.answers.boxed import last_box
@@ -290,7 +290,7 @@ def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) ->
         "prompt_tokens": len(cell.tokens) - cell.given,
         "thought_tokens": None if failed else cell.given if cell.answers else len(reasoning),
         "answer_tokens": None if failed else len(answer or ()),
-        "margin": None if failed else done.margin,
+        "margin": None if failed or isnan(done.margin) else done.margin,
         "imported_prediction": None,
         "row_key": recipe.row_key(cell.problem, cell.condition, cell.sample),
     }

@@ -32,7 +32,7 @@ def run_traces(
     def make(missing: Missing) -> Iterator[list[Row]]:
         from cotsieve.rollouts.reasoning import trace
 
-        loaded = _loaded(model, decoding, running)
+        loaded = _writer(model, decoding, running)
         given = model["traces"] == "given"
         for pairs, chosen in missing.items():
             yield from trace(loaded, recipe, chosen, [sample for _, sample in pairs], given)
@@ -116,6 +116,17 @@ def _ablated(
                 for problem in chosen
             ]
             yield from ablate(loaded, recipe.limited_to(names), stored, interventions, others)
+
+
+def _writer(model: Mapping[str, Any], decoding: Mapping[str, Any], running: Running):
+    """The model as it writes traces."""
+    if model["writer"] == "own":
+        return _loaded(model, decoding, running)
+    from cotsieve.rollouts.vllm_writing import load_vllm_model
+
+    return load_vllm_model(
+        model, running.files, decoding, device=running.device, batch_rows=running.batch_rows
+    )
 
 
 def _loaded(model: Mapping[str, Any], decoding: Mapping[str, Any], running: Running):

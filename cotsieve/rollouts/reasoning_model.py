@@ -45,6 +45,7 @@ class ReasoningModel:
     """An engine with its tokenizer and the words around its reasoning."""
 
     engine: WritingEngine
+    """For traces alone, anything that has its `run`, `how` and `batch_rows`."""
     architecture: Architecture
     tokenizer: Any
     style: ReasoningStyle
@@ -190,15 +191,22 @@ def load_reasoning_model(
         device=where,
         dtype=DTYPES[precision],
     )
-    sampled = decoding["temperature"] > 0
-    how = Decoding(
-        decoding["max_new_tokens"],
-        frozenset(stop_ids(folder, tokenizer)),
-        loaded.architecture.vocabulary,
-        nucleus=Nucleus(decoding["temperature"], decoding["top_p"]) if sampled else None,
-    )
+    how = decoding_of(decoding, folder, tokenizer, loaded.architecture.vocabulary)
     style = ReasoningStyle(**definition["style"])
     most = min(loaded.architecture.max_positions, TYPICAL_PROMPT + decoding["max_new_tokens"])
     rows = chosen_rows(batch_rows, decoder, most, any_size=precision == "float32")
     engine = WritingEngine(decoder, how, batch_rows=rows)
     return ReasoningModel(engine, loaded.architecture, tokenizer, style)
+
+
+def decoding_of(
+    decoding: Mapping[str, Any], folder: Path, tokenizer: Any, vocabulary: int
+) -> Decoding:
+    """How text is decoded, from the keys of `decoding` in a study and the files of the model."""
+    sampled = decoding["temperature"] > 0
+    return Decoding(
+        decoding["max_new_tokens"],
+        frozenset(stop_ids(folder, tokenizer)),
+        vocabulary,
+        nucleus=Nucleus(decoding["temperature"], decoding["top_p"]) if sampled else None,
+    )

@@ -19,6 +19,7 @@ def contradictions(study: "Study", origin: str) -> list[Finding]:
         *_wrong_sieve(study),
         *_wrong_targets(study),
         *_wrong_decoding(study),
+        *_wrong_writer(study),
         *_nothing_to_publish(study),
     ]
     return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
@@ -101,6 +102,19 @@ def _wrong_decoding(study: "Study") -> Iterator[Finding]:
                 f"{decoding.samples} greedy samples of model '{name}' are all the same",
                 "Set decoding.temperature above 0, or samples to 1.",
             )
+
+
+def _wrong_writer(study: "Study") -> Iterator[Finding]:
+    """What vLLM cannot be told."""
+    for name, model in study.models.items():
+        if getattr(model, "writer", "own") == "own":
+            continue
+        if model.precision == "tf32":
+            mend = "Use float32, bf16 or fp16, or remove the writer."
+            yield Finding(f"models.{name}.precision", "vLLM has no precision tf32", mend)
+        if ":" in study.engine.device:
+            what = f"vLLM takes the first visible GPU, not {study.engine.device}"
+            yield Finding("engine.device", what, "Use auto, or set CUDA_VISIBLE_DEVICES.")
 
 
 def _nothing_to_publish(study: "Study") -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """What a model, an environment and a script are, as plain values that change when they change."""
 
 import json
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +57,32 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     """What the definition of a model says and what its files hold.
 
     In narrow number formats the rows of a batch decide one another's last bits, so there its size
-    counts too.
+    counts too; and in vLLM, whose version counts where it writes the traces.
 
     Local files count by content, hub files by repository and revision; where they lie does not
-    count. Raises BadInput when a local folder has no files of the kind.
+    count. Raises BadInput when a local folder has no files of the kind, or vLLM is wanted and absent.
     """
     definition = decided(model)
     for key in ("decoding", "sieve", "revision", "base_revision"):
         definition.pop(key, None)
-    if model.precision in COMPANY_COUNTS:
+    foreign = isinstance(model, ReasoningModel) and model.writer == "vllm"
+    if foreign:
+        definition["vllm"] = _vllm_version()
+    if foreign or model.precision in COMPANY_COUNTS:
         definition["batch_rows"] = batch_rows
     if isinstance(model, ReasoningModel):
         return definition | {"model": _content(model.model, model.revision, _all_files)}
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
     definition["base"] = _content(model.base, model.base_revision, _base_files)
     return definition
+
+
+def _vllm_version() -> str:
+    try:
+        return version("vllm")  # without importing it, which takes long and may need a GPU
+    except PackageNotFoundError:
+        mend = "Install it here and where jobs run (pip install vllm), or remove the key."
+        raise bad("models: writer: vllm", "vLLM is not installed", mend) from None
 
 
 def model_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:

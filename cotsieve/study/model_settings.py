@@ -79,6 +79,8 @@ class ReasoningModel(Part):
     style: Style = Style()
     traces: Literal["own", "given"] = "own"
     """given: the reasoning stands in the source (columns.reasoning) and the model only answers."""
+    writer: Literal["own", "vllm"] = "own"
+    """What writes the baseline traces; everything else is always run by the engine of cotsieve."""
     precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
     decoding: Decoding | None = None
     sieve: Sieve | None = None

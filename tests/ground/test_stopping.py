@@ -11,14 +11,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = """
-import sys, time
+import time
 from cotsieve.ground.joblog import logging_to
-with logging_to("job.log"):
-    try:
-        print("ready", flush=True)
-        time.sleep(60)
-    finally:
-        open("finished", "w").write("rows")
+from cotsieve.ground.stopping import before_the_end
+def write():
+    with open("finished", "w") as file:
+        file.write("rows")
+def fail():
+    raise OSError("no room")
+with logging_to("job.log"), before_the_end(write), before_the_end(fail):
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:  # as a library might that is being loaded
+            pass
 """
 RUN = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
@@ -59,7 +66,8 @@ def test_a_job_ends_with_the_run_that_started_it(tmp_path):
 
 @pytest.mark.parametrize("number", [28, 30])
 def test_a_full_or_read_only_disk_is_told_in_a_line(number, tmp_path):
-    code = JOB.replace("time.sleep(60)", f"raise OSError({number}, 'No room', 'table.parquet')")
+    head, _, _ = JOB.partition("    while")
+    code = f"{head}    raise OSError({number}, 'No room', 'table.parquet')"
     process = started(code, folder=tmp_path)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 1

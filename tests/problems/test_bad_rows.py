@@ -147,13 +147,13 @@ CASES = {
     ),
     "cut gzip": (
         "a.jsonl.gz",
-        gzip.compress(_lines(*[GOOD] * 50))[:-12],
+        gzip.compress(_lines(*[GOOD] * 50), mtime=0)[:-12],
         GSM8K,
         ["a.jsonl.gz", "damaged or cut gzip", "Fetch it again"],
     ),
     "gzip without its name": (
         "a.jsonl",
-        gzip.compress(_lines(GOOD)),
+        gzip.compress(_lines(GOOD), mtime=0),
         GSM8K,
         ["a.jsonl", "it is gzip data", "Add .gz"],
     ),

@@ -19,10 +19,10 @@ ARRAY = json.dumps(ROWS, indent=1).encode()
     [
         ("rows.json", ARRAY),
         ("rows.json", b" \r\n" + ARRAY + b"\n\n"),
-        ("rows.json.gz", gzip.compress(ARRAY)),
+        ("rows.json.gz", gzip.compress(ARRAY, mtime=0)),
         ("rows.jsonl", LINES),
         ("rows.jsonl", LINES.replace(b"\n", b"\r\n") + b"\r\n\r\n"),
-        ("ROWS.JSONL.GZ", gzip.compress(LINES + b"\n")),
+        ("ROWS.JSONL.GZ", gzip.compress(LINES + b"\n", mtime=0)),
         ("rows.jsonl.zst", pa.Codec("zstd").compress(LINES, asbytes=True)),
         ("rows.json.zst", pa.Codec("zstd").compress(ARRAY, asbytes=True)),
     ],

@@ -1,10 +1,13 @@
 """Finished rows outlive the job that made them, and are found by what determines them alone."""
 
+import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from cotsieve.ground import stopping, tables
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.job import run_shard
 from cotsieve.rollouts.kept import KeptRows
@@ -66,7 +69,7 @@ def make(folder: Path, engine: Engine, most_problems: int = 2) -> bytes:
     return (folder / "shard.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("ending", [SystemExit(143), KeyboardInterrupt(), RuntimeError("cuda")])
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), RuntimeError("cuda")])
 @pytest.mark.parametrize("done", [1, 3, 5])
 def test_every_finished_row_is_kept_whatever_ends_the_job(ending, done, tmp_path):
     whole = make(tmp_path / "undisturbed", Engine(recipe()))
@@ -77,6 +80,35 @@ def test_every_finished_row_is_kept_whatever_ends_the_job(ending, done, tmp_path
     assert len(first.made) == 2 * done and len(second.made) == 2 * (6 - done)
     assert not set(first.made) & set(second.made)
     assert not list((tmp_path / "kept").glob("*.parts"))
+
+
+class Terminated(Engine):
+    """Is told to stop after `most` problems."""
+
+    def __call__(self, missing):
+        for rows in super().__call__(missing):
+            yield rows
+            if not self.most:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_writes_what_is_finished_before_the_process_ends(tmp_path, monkeypatch):
+    left = []
+
+    def ended(code: int) -> None:
+        parts = (tmp_path / "kept").glob("*.parts/*.parquet")
+        left.extend([code, sum(tables.read(path).num_rows for path in parts)])
+        raise SystemExit(code)
+
+    monkeypatch.setattr(stopping.os, "_exit", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    stopping.stop_when_told()
+    try:
+        with pytest.raises(SystemExit):
+            make(tmp_path, Terminated(recipe(), 3), most_problems=50)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert left == [143, 6]
 
 
 @pytest.mark.parametrize(

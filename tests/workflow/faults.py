@@ -30,8 +30,7 @@ from cotsieve.ground.tables import read  # noqa: E402
 
 PROCESS_FAULTS = ("kill job", "kill snakemake", "kill group", "terminate group")
 STORAGE_FAULTS = ("disk full", "folder turns read-only", "folder is read-only")
-COMPARED = ("problems.", "exclusions.", "rollouts/", "grades/", "merged/", "necessity/",
-            "dataset/", "summary/")  # fmt: skip
+COMPARED = ("problems.", "exclusions.", "grades/", "merged/", "necessity/", "dataset/", "summary/")
 PROBLEMS, CONDITIONS = 80, 2
 PATIENCE = 120.0
 """Seconds a run that was hit may take to end."""
@@ -76,7 +75,12 @@ class FaultRun:
 
     def _compared(self) -> dict[str, bytes]:
         files = files_under(self.results)
-        return {name: data for name, data in files.items() if name.startswith(COMPARED)}
+        found = {name: data for name, data in files.items() if name.startswith(COMPARED)}
+        for path in self.results.rglob("rollouts/**/*.parquet"):
+            # The last bits of how close a choice was depend on what else was in the batch.
+            rows = read(path).drop_columns("margin").to_pylist()
+            found[path.relative_to(self.results).as_posix()] = json.dumps(rows).encode()
+        return found
 
     def _forget(self) -> None:
         for name in ("results", ".snakemake", ".cotsieve"):
@@ -125,6 +129,7 @@ class FaultRun:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
+            stack.callback(_end, process)
             if fault != "folder is read-only":
                 self._wait(process, pause, parts, before)
                 if process.poll() == 0:
@@ -226,6 +231,13 @@ def _await_end(process: subprocess.Popen) -> None:
     while _session(process.pid):
         assert time.monotonic() < until, f"still running: {_session(process.pid)}"
         time.sleep(0.02)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Leave nothing running, whatever ended the test."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _session(leader: int) -> list[int]:

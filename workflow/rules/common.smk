@@ -82,6 +82,7 @@ atexit.register(integrity.save)
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
 LATENT_ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
 REASONING_ENGINE = code_identity("cotsieve/rollouts/reasoning.py", ROOT, pinned=True)
+VLLM_ENGINE = code_identity("cotsieve/rollouts/vllm_writing.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 GRADER_LIBRARIES = library_versions(graders.LIBRARIES.get(study.grading.grader, ()))
 
@@ -249,6 +250,14 @@ def parts(kind, model):
     ]
 
 
+def engine_of(model):
+    """The code that computes a model's rows."""
+    if model in LATENT:
+        return LATENT_ENGINE
+    foreign = study.models[model].writer == "vllm"
+    return REASONING_ENGINE | VLLM_ENGINE if foreign else REASONING_ENGINE
+
+
 def origin_of(model):
     """What made a model's rollouts, for the card and the metadata of the tables."""
     if model in IMPORTED:
@@ -261,7 +270,7 @@ def origin_of(model):
         "decoding": decoding_of(model),
         "grading": decided(study.grading),
         "libraries": LIBRARIES,
-        "engine": REASONING_ENGINE if model in REASONING else LATENT_ENGINE,
+        "engine": engine_of(model),
     }
 
 

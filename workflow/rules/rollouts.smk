@@ -75,7 +75,7 @@ rule trace:
     params:
         damaged=damage("trace"),
         code=code_of("trace", pinned=True),
-        engine={"engine": REASONING_ENGINE},
+        engine=lambda wildcards: {"engine": engine_of(wildcards.model)},
         libraries={"libraries": LIBRARIES},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
         decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
@@ -109,7 +109,7 @@ rule ablate:
     params:
         damaged=damage("ablate"),
         code=code_of("ablate", pinned=True),
-        engine={"engine": REASONING_ENGINE},
+        engine=lambda wildcards: {"engine": engine_of(wildcards.model)},
         libraries={"libraries": LIBRARIES},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
         conditions=lambda wildcards: {
