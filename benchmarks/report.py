@@ -5,6 +5,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,32 +79,41 @@ class Table:
         self._device, self._start = device, start_seconds
 
     def heading(self) -> str:
-        return "\n".join((self._about(), "", _row(COLUMNS), _row(["---"] * len(COLUMNS))))
+        return "\n".join(
+            (about(self._device, self._start), "", row(COLUMNS), row(["---"] * len(COLUMNS)))
+        )
 
     def add(self, line: Line) -> str:
         self._lines.append(line)
-        return _row(line.cells())
+        return row(line.cells())
 
     def write(self, path: Path) -> None:
         """Put this device's part into the file; those of other devices stay."""
-        rows = "\n".join(_row(line.cells()) for line in self._lines)
-        part = f"## {self._device.type}\n\n{self.heading()}\n{rows}\n"
-        kept = []
-        if path.is_file():
-            parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
-            kept = [f"## {text}".strip() for text in parts]
-            kept = [text for text in kept if not text.startswith(f"## {self._device.type}\n")]
-        whole = "\n\n".join([f"# Benchmark results\n\n{NOTES}".strip(), part.strip(), *kept])
-        path.write_text(whole + "\n", encoding="utf-8")
+        rows = "\n".join(row(line.cells()) for line in self._lines)
+        put(path, self._device.type, f"{self.heading()}\n{rows}")
 
-    def _about(self) -> str:
-        on_gpu = self._device.type == "cuda"
-        name = torch.cuda.get_device_name() if on_gpu else f"{_processor()}, one thread"
-        return (
-            f"{name}; torch {torch.__version__}, transformers {transformers.__version__}, pyarrow "
-            f"{pyarrow.__version__}, Python {platform.python_version()}; commit {_commit()}; "
-            f"{datetime.now(UTC):%Y-%m-%d}; `{_command()}`; start {self._start:.1f} s"
-        )
+
+def about(device: torch.device, start_seconds: float) -> str:
+    """What was measured on, with what, and how."""
+    on_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name() if on_gpu else f"{_processor()}, one thread"
+    return (
+        f"{name}; torch {torch.__version__}, transformers {transformers.__version__}, pyarrow "
+        f"{pyarrow.__version__}, Python {platform.python_version()}; commit {_commit()}; "
+        f"{datetime.now(UTC):%Y-%m-%d}; `{_command()}`; start {start_seconds:.1f} s"
+    )
+
+
+def put(path: Path, heading: str, text: str) -> None:
+    """Put a part into the file of results; those with other headings stay."""
+    kept = []
+    if path.is_file():
+        parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
+        kept = [f"## {part}".strip() for part in parts]
+        kept = [part for part in kept if not part.startswith(f"## {heading}\n")]
+    part = f"## {heading}\n\n{text}".strip()
+    whole = "\n\n".join([f"# Benchmark results\n\n{NOTES}".strip(), part, *kept])
+    path.write_text(whole + "\n", encoding="utf-8")
 
 
 def peak_memory(device: torch.device) -> int:
@@ -113,12 +123,13 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _row(cells) -> str:
+def row(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
 def _command() -> str:
-    return " ".join(["python -m benchmarks.bench", *sys.argv[1:]])
+    return " ".join([f"python -m benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
 def _commit() -> str:

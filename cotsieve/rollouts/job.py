@@ -29,7 +29,7 @@ Missing = Mapping[Pairs, list[Problem]]
 
 @dataclass(frozen=True)
 class Running:
-    """How a model is run; nothing here changes a result."""
+    """How a model is run; changes no result, but for `batch_rows` in narrow number formats."""
 
     noted: Mapping[str, str]
     """Where the parts of the model lie, on the machine that planned or fetched them."""

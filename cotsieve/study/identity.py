@@ -60,7 +60,8 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     counts too; and in vLLM, whose version counts where it writes the traces.
 
     Local files count by content, hub files by repository and revision; where they lie does not
-    count. Raises BadInput when a local folder has no files of the kind, or vLLM is wanted and absent.
+    count. Raises BadInput when a local folder has no files of the kind, or vLLM is wanted and
+    absent.
     """
     definition = decided(model)
     for key in ("decoding", "sieve", "revision", "base_revision"):

@@ -17,7 +17,7 @@ from running import ROOT
 PATIENCE = 300.0
 FIELDS = (
     *("jobid", "comment", "partition", "reqtres", "alloctres"),
-    *("timelimitraw", "state", "start", "end"),
+    *("timelimitraw", "state", "start", "end", "nodelist"),
 )
 SITE = {
     # lines of the profile that a site sets → what is set here
@@ -39,11 +39,17 @@ class SlurmJob(NamedTuple):
     state: str
     start: str
     end: str
+    node: str
 
     @property
     def rule(self) -> str:
         """The rule, or the group and its rules."""
         return self.comment.removeprefix("rule_").partition("_wildcards_")[0]
+
+    @property
+    def shard(self) -> str:
+        """The last wildcard, of a job that works on a shard."""
+        return self.comment.rpartition("_")[2]
 
 
 class Cluster:
@@ -70,6 +76,13 @@ class Cluster:
                     self.environment[name] = value.replace("$PATH", path)
             yield self
         finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Take it down; a process that Slurm lost sight of may need a second try."""
+        try:
+            self._manage("down")
+        except AssertionError:
             self._manage("down")
 
     def _manage(self, *words: str) -> str:
@@ -113,10 +126,10 @@ class Cluster:
 
         until(f"node {node}", takes_jobs)
 
-    def gpu_of(self, job: SlurmJob) -> tuple[str, str]:
-        """Node and number of the GPU that a job was given."""
-        told = self.command("scontrol", "show", "job", "--details", job.number)
-        return re.search(r"Nodes=(\S+) .*GRES=gpu:fake:1\(IDX:(\d+)\)", told).groups()
+    def gpus_asked(self, job: SlurmJob) -> str:
+        """Kind and number of the GPUs a job asked for, which accounting does not tell."""
+        told = self.command("scontrol", "show", "job", job.number)
+        return re.search(r"TresPer(?:Job|Node)=gres[/:]gpu:(\S+)", told)[1]
 
     def submit(self, folder: Path, *arguments: str, profile: dict[str, str] | None = None):
         """Start the workflow of `folder` with the profile for Slurm, set for this site.
