@@ -47,10 +47,9 @@ def lock_study(folder: str | Path) -> IO[str] | None:
 
 def unlock_study(file: IO[str] | None) -> None:
     """Give back what `lock_study` gave."""
-    if file:
-        with contextlib.suppress(OSError):
-            file.truncate(0)
-        file.close()
+    for act in (lambda: file.truncate(0), lambda: file.close()) if file else ():
+        with contextlib.suppress(OSError):  # a full disk
+            act()
 
 
 def _this_run() -> dict[str, Any]:

@@ -25,8 +25,11 @@ def test_a_local_study_is_planned(name, shards, tmp_path):
     if not MODEL.is_file():
         pytest.skip(f"needs the bundled model {MODEL}")
     planned = planned_jobs(tmp_path, study=shipped(name))
-    assert planned.jobs["generate"] == planned.jobs["grade"] == shards
-    assert planned.jobs["draw"] == 1
+    assert planned.jobs["generate"] == shards
+    traced = planned.jobs.get("trace", 0)  # the default study has a model of each family
+    assert traced == planned.jobs.get("ablate", 0)
+    assert planned.jobs["grade"] == shards + traced
+    assert planned.jobs["draw"] == planned.jobs["merge"] == (2 if traced else 1)
     assert "fetch_source" not in planned.jobs
 
 
@@ -73,6 +76,8 @@ def test_the_published_study_is_planned_before_anything_is_fetched(published_fil
         "merge": 1,
         "judge": 1,
         "draw": 1,
+        "compare_graders": 1,
+        "report": 1,
     }
 
 
