@@ -39,7 +39,7 @@ def test_missing_file_and_folder_are_named(tmp_path):
         with pytest.raises(BadInput, match=f"{name}: there is no such file. Correct the path"):
             read_source("mine", GSM8K, tmp_path / name)
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="it is a folder"):
         read_source("mine", GSM8K, tmp_path / "folder.json")
 
 
