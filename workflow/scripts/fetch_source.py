@@ -1,8 +1,7 @@
 """Fetch a hub split. Out: its rows as one Parquet file."""
 
-from cotsieve.problems.hub_split import fetch_split
-
 from cotsieve.ground.joblog import logging_to
+from cotsieve.problems.hub_split import fetch_split
 from cotsieve.study.settings import read_study
 
 if __name__ == "__main__":
