@@ -25,6 +25,7 @@ from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
 from cotsieve.study.repeated_keys import refuse_repeated_keys
+from cotsieve.study.replaced_files import replaced_files
 from cotsieve.study.settings import read_study
 
 MOST_ENCODED = 50
@@ -127,6 +128,7 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     longest = _check_questions(plan, name, model, located(base), shape)
     if not is_local(weights):
         return
+    lines += replaced_files(Path("results") / plan.study.study, name, model)
     latent = isinstance(model, Model)
     headers = checked_headers(weight_files(located(weights)), shape, latent)
     count = capacity.parameters(headers.values())
