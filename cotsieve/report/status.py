@@ -6,6 +6,7 @@ sees its files.
 
 import argparse
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput
 from cotsieve.report.throughput import JobTime, job_times
 from cotsieve.study.model_settings import ImportedModel, ReasoningModel
@@ -49,6 +51,8 @@ class Progress(NamedTuple):
     """Estimated seconds of job time to the end; None as long as nothing tells."""
     failures: Counter
     """Reason → failed rollouts."""
+    under_way: tuple[str, ...]
+    """What the job of a shard last told of itself, for those that have begun and not ended."""
 
 
 def status(plan: Plan, results: str | Path) -> list[Progress]:
@@ -63,7 +67,7 @@ def status(plan: Plan, results: str | Path) -> list[Progress]:
 
 
 def status_text(study: str, found: Sequence[Progress]) -> str:
-    """A table for the terminal, and the reasons of failed rollouts below it."""
+    """A table for the terminal; below it, jobs under way and the reasons of failed rollouts."""
     header = (
         "model", "sweep", "shards", "done", "partial", "failed", "missing", "rollouts", "",
         "job time", "time left",
@@ -74,6 +78,9 @@ def status_text(study: str, found: Sequence[Progress]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [f"study {study}", ""]
     text += ["  ".join(_cells(line, widths)).rstrip() for line in lines]
+    jobs = [f"{item.model}, {item.sweep}: {told}" for item in found for told in item.under_way]
+    if jobs:
+        text += ["", "jobs under way", *jobs]
     reasons = [
         f"{progress.model}, {progress.sweep}: {count:,} × {reason}"
         for progress in found
@@ -102,6 +109,7 @@ def _progress(
 ) -> Progress:
     states: Counter = Counter()
     failures: Counter = Counter()
+    under_way = []
     rows = rows_done = 0
     for shard in plan.shards:
         wanted = _rows_of(plan.study, model, sweep, shard)
@@ -114,8 +122,11 @@ def _progress(
             failures.update(_failures(finished))
             continue
         rows_done += min(kept, wanted)
-        broken = _ends_in_error(results, model, sweep, shard)
+        log = _log(results, model, sweep, shard)
+        broken = bool(log) and " ERROR " in log.read_text("utf-8", "replace")
         states["failed" if broken else "partial" if kept else "missing"] += 1
+        if log and not broken:
+            under_way.append(f"{shard.name}: {_last_told(log)}")
     own = [job for job in times if job.model == model]
     exact = [job for job in own if job.sweep == ("" if sweep == TRACES else sweep)]
     return Progress(
@@ -128,6 +139,7 @@ def _progress(
         sum(job.seconds for job in exact),
         _left(rows - rows_done, exact or own),
         failures,
+        tuple(under_way),
     )
 
 
@@ -169,14 +181,19 @@ def _failures(path: Path) -> Iterator[str]:
             yield error or "no reason was recorded"
 
 
-def _ends_in_error(results: Path, model: str, sweep: str, shard: Shard) -> bool:
+def _log(results: Path, model: str, sweep: str, shard: Shard) -> Path | None:
+    """The log of a shard's job, if it has begun."""
     rules = ("trace",) if sweep == TRACES else ("generate", "ablate", "import_rollouts")
-    for rule in rules:
-        place = Path(model) if sweep == TRACES else Path(model) / sweep
-        with suppress(OSError):
-            text = (results / "logs" / rule / place / f"{shard.name}.log").read_text("utf-8")
-            return " ERROR " in text
-    return False
+    place = Path(model) if sweep == TRACES else Path(model) / sweep
+    logs = (results / "logs" / rule / place / f"{shard.name}.log" for rule in rules)
+    return next((log for log in logs if log.is_file()), None)
+
+
+def _last_told(log: Path) -> str:
+    """The last line of a log, and how long ago it was written."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    told = lines[-1].split(" ", 3)[-1] if lines else "begun"  # without date, time and level
+    return f"{told} ({duration(time.time() - log.stat().st_mtime)} ago)"
 
 
 def _line(found: Progress) -> tuple[str, ...]:
@@ -188,8 +205,8 @@ def _line(found: Progress) -> tuple[str, ...]:
         *(f"{count:,}" for count in counts),
         f"{found.rows_done:,} of {found.rows:,}",
         share,
-        _duration(found.seconds),
-        "?" if found.left is None else _duration(found.left),
+        duration(found.seconds),
+        "?" if found.left is None else duration(found.left),
     )
 
 
@@ -201,13 +218,8 @@ def _total(found: Sequence[Progress]) -> Progress:
         *(sum(item[index] for item in found) for index in range(2, 10)),
         None if None in known else sum(known),
         Counter(),
+        (),
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.fetched_model import at_hand
 from cotsieve.rollouts.kept import KeptRows, Row, reusable
 from cotsieve.rollouts.own_gpu import take_gpu
+from cotsieve.rollouts.progress import Progress, rows_wanted
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import ROLLOUTS
 
@@ -119,14 +120,17 @@ def _made(
 ) -> dict[Key, Row]:
     """Make the rows that are missing; whatever ends the job, those that are finished are kept."""
     rows: dict[Key, Row] = {}
+    progress = None
     with contextlib.ExitStack() as ending:
         for kept in {id(kept): kept for kept in homes.values()}.values():
             ending.callback(kept.flush)
             ending.enter_context(before_the_end(kept.flush))
         for finished in make(missing):
+            progress = progress or Progress(rows_wanted(missing))  # the model is loaded by now
             rows |= {_key(row): row for row in finished}
             for kept, group in _by_home(finished, homes):
                 kept.add(group)
+            progress.add(finished)
     return rows
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.models.architecture import Architecture, read_architecture
@@ -221,14 +222,8 @@ def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: b
     seconds = capacity.seconds(earlier, jobs, count * rows * tokens, gpu)
     return (
         f"{name}: {count / 1e6:.3g} million parameters, {jobs} jobs, up to {rows:,} rows, longest "
-        f"{tokens} tokens; very roughly {_duration(seconds)}"
+        f"{tokens} tokens; very roughly {duration(seconds)}"
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _check_memory(plan: Plan, name: str, shape: Architecture, count: int, tokens: int) -> str:

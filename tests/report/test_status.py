@@ -87,6 +87,15 @@ def test_the_table_says_it_in_words(study, results, tmp_path, capsys):
     assert "36 of 120" in text and "tiny, main: 2 × too long" in text
 
 
+def test_a_job_under_way_tells_how_far_it_is(study, results):
+    log = results / "logs/generate/tiny/main/toy/0003.log"
+    log.write_text("2026-01-01 00:00:00,000 INFO 5 of 10 problems done, 2 problems/s, 3 s left\n")
+    (found,) = status(Plan(read_study(study)), results)
+    (told,) = found.under_way
+    assert told.startswith("toy/0003: 5 of 10 problems done, 2 problems/s, 3 s left (")
+    assert told in status_text("toy", [found])
+
+
 def test_a_wrong_study_is_told_and_not_a_traceback(tmp_path, capsys):
     file = tmp_path / "study.yaml"
     file.write_text("study: toy\n")

@@ -1,0 +1,61 @@
+"""How far a job is, told in its log and in the terminal while it runs."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cotsieve.ground.durations import duration
+
+log = logging.getLogger(__name__)
+
+FIRST, MOST = 5.0, 60.0
+"""Seconds to the first line, and the most between two; the pauses double, so logs stay short."""
+
+
+class Progress:
+    """Counts finished rows, and says now and then what is done and how long the rest will take."""
+
+    def __init__(
+        self, wanted: Mapping[str, int], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`wanted`: problem id → rows it is to get."""
+        self._left = dict(wanted)
+        self._rows, self._all_rows = 0, sum(wanted.values())
+        self._problems, self._failed = 0, 0
+        self._now = now
+        self._begun = now()
+        self._pause = FIRST
+        self._due = self._begun + FIRST
+
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Count finished rows of the rollouts table."""
+        rows = list(rows)
+        for problem_id, count in Counter(row["problem_id"] for row in rows).items():
+            self._left[problem_id] -= count
+            self._problems += self._left[problem_id] == 0
+        self._rows += len(rows)
+        self._failed += sum(row["finish_reason"] == "failed" for row in rows)
+        if rows and self._now() >= self._due and self._rows < self._all_rows:
+            log.info("%s", str(self))
+            self._pause = min(2 * self._pause, MOST)
+            self._due = self._now() + self._pause
+
+    def __str__(self) -> str:
+        seconds = max(self._now() - self._begun, 1e-9)
+        left = (self._all_rows - self._rows) * seconds / max(self._rows, 1)
+        return (
+            f"{self._problems} of {len(self._left)} problems done, "
+            f"{self._problems / seconds:.3g} problems/s, {duration(left)} left, "
+            f"{self._failed} rows failed"
+        )
+
+
+def rows_wanted(missing: Mapping[Sequence[Any], Sequence[Any]]) -> dict[str, int]:
+    """Problem id → rows, of a mapping from (condition, sample) pairs to problems."""
+    return {
+        problem.problem_id: len(pairs)
+        for pairs, problems in missing.items()
+        for problem in problems
+    }
