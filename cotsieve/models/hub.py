@@ -4,20 +4,7 @@ from pathlib import Path
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.hub import explaining
-
-BASE_FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-    "tokenization_*.py",
-)
-"""Architecture and tokenizer; a base model's weights are never read."""
+from cotsieve.ground.model_folder import BASE_FILES
 
 CHECKPOINT_FILES = (
     ("model.safetensors",),

@@ -8,6 +8,7 @@ from typing import Any
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.model_folder import BASE_FILES
 from cotsieve.ground.seeds import digest
 from cotsieve.study.model_settings import Model, ReasoningModel
 from cotsieve.study.part import decided
@@ -24,19 +25,6 @@ GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
 
 COMPANY_COUNTS = ("tf32", "bf16", "fp16")
 """Precisions in which another batch may give another row; float32 and exact settle close rows."""
-
-BASE_FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-)
-"""Files of a base model's folder that decide what a run does; its weights are never read."""
 
 
 def code_identity(entry: str, root: Path, *, pinned: bool = False) -> dict[str, str]:
