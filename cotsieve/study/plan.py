@@ -7,6 +7,7 @@ against that digest, so the code that reads sources cannot change a result behin
 """
 
 import itertools
+from collections import Counter
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -116,7 +117,8 @@ class Plan:
         names = list(self.study.sources)
         earlier = names[: names.index(source)]
         limit, size = self.study.select.limit, self.study.engine.shard_size
-        rows = sum(map(self._rows, earlier)) + min((int(shard) + 1) * size, self._rows(source))
+        most = self._rows
+        rows = sum(most[name] for name in earlier) + min((int(shard) + 1) * size, most[source])
         return [*earlier, source] if limit is not None and rows > limit else [source]
 
     def planned(self, source: str, shard: str, prompts: str) -> list[Problem]:
@@ -161,17 +163,31 @@ class Plan:
         """Whether no source comes before this one, so that the limit counts in it alone."""
         return source == next(iter(self.study.sources))
 
-    def _rows(self, name: str) -> int:
-        """How many rows a source has at most, those left out among them."""
-        hub = self.study.sources[name].hub
-        return hub.rows if hub else max((item.row + 1 for item in self.problems(name)), default=0)
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Source → how many rows it has at most, those left out among them."""
+        return {
+            name: source.hub.rows
+            if source.hub
+            else max((problem.row + 1 for problem in self.problems(name)), default=0)
+            for name, source in self.study.sources.items()
+        }
 
     def _surely(self, name: str, index: int, held: int) -> int:
         """How many problems a shard of a source has at least, before any exclusion."""
-        source, size = self.study.sources[name], self.study.engine.shard_size
+        source = self.study.sources[name]
         if source.hub:
             return 0 if source.chain_below else held
-        return sum(problem.row // size == index for problem in self.problems(name))
+        return self._on_disk[name, index]
+
+    @cached_property
+    def _on_disk(self) -> Counter[tuple[str, int]]:
+        """(source, shard) → problems, of the sources that need not be fetched."""
+        size, sources = self.study.engine.shard_size, self.study.sources
+        local = [name for name, source in sources.items() if not source.hub]
+        return Counter(
+            (name, problem.row // size) for name in local for problem in self.problems(name)
+        )
 
     @property
     def _fetches(self) -> bool:
@@ -277,7 +293,7 @@ class Plan:
         entries = sum(len(exclusion.values) for exclusion in self._exclusions)
         shards, rows_so_far, sure, pins = [], 0, 0, []
         for name, source in self.study.sources.items():
-            rows, size = self._rows(name), self.study.engine.shard_size
+            rows, size = self._rows[name], self.study.engine.shard_size
             pin = plain(source.hub) if source.hub else content_digest(located(source.path))
             pins.append([name, pin, source_definition(source)])
             if name in known:
