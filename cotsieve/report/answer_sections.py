@@ -9,6 +9,9 @@ from cotsieve.report.wording import VERDICT_WORDS, escaped, joined, percent, who
 
 Facts = Mapping[str, Any]
 
+_SIDES = (("baseline", "right with its reasoning"), ("ablated", "right under the ablation"))
+"""Class of a series → what it shows."""
+
 
 def reasoning(facts: Facts, figures: str) -> str:
     if not facts["effects"]:
@@ -34,8 +37,25 @@ def reasoning(facts: Facts, figures: str) -> str:
         "is a wrong one. Of several samples the first counts. Lengths are mean tokens of the "
         "reasoning and of what follows it."
     )
-    body = plots.table(header, rows) + _reasoning_groups(facts["effects"])
-    return block("What reasoning does", lead, body, f"{figures}/reasoning", "wide")
+    body = _accuracies(facts["effects"]) + plots.table(header, rows)
+    drawn = block("What reasoning does", lead, body, f"{figures}/reasoning", "wide")
+    return drawn + _reasoning_groups(facts["effects"], figures)
+
+
+def _accuracies(effects: Sequence[Facts]) -> str:
+    lines = [
+        (
+            f"<code>{escaped(entry['condition'])}</code>",
+            escaped(entry["words"]),
+            _series(entry["everything"]),
+        )
+        for entry in effects
+    ]
+    return plots.share_rows(lines, plots.legend(_SIDES))
+
+
+def _series(found: Facts) -> list[tuple[str, Facts]]:
+    return [("baseline", found["with"]), ("ablated", found["without"])]
 
 
 def _compared(found: Facts) -> tuple[str, ...]:
@@ -51,7 +71,7 @@ def _compared(found: Facts) -> tuple[str, ...]:
     )
 
 
-def _reasoning_groups(effects: Sequence[Facts]) -> str:
+def _reasoning_groups(effects: Sequence[Facts], figures: str) -> str:
     header = ("group", "problems", "with", "without", "right → wrong", "wrong → right",
               "paired t, p", "McNemar p")  # fmt: skip
     rows = [
@@ -62,8 +82,18 @@ def _reasoning_groups(effects: Sequence[Facts]) -> str:
     decides = next((entry for entry in effects if entry["groups"]), None)
     if decides is None:
         return ""
-    name = f"<code>{escaped(decides['condition'])}</code>"
-    return plots.table(header, rows, caption=f"Under {name}, by level and subject")
+    lines = [
+        (
+            escaped(group["group"]),
+            f"{group['problems']:,} problems",
+            _series(group),
+        )
+        for group in decides["groups"]
+    ]
+    lead = f"Under <code>{escaped(decides['condition'])}</code>, the ablation that decides."
+    body = plots.share_rows(lines, plots.legend(_SIDES)) + plots.table(header, rows)
+    title = "What reasoning does, by level and subject"
+    return block(title, lead, body, f"{figures}/reasoning-groups", "wide")
 
 
 def graders(facts: Facts) -> str:

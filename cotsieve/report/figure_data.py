@@ -14,7 +14,8 @@ class FigureData(NamedTuple):
     name: str
     """The stem of its files."""
     kind: str
-    """How it is drawn: shares, matrix, targets, heat, curves, lengths or reasoning."""
+    """How it is drawn: shares, matrix, targets, heat, curves, lengths, reasoning,
+    reasoning-groups."""
     title: str
     rows: list[dict[str, Any]]
 
@@ -26,7 +27,7 @@ def figure_data(facts: Facts) -> list[FigureData]:
         FigureData("confusion", "matrix", "Baseline against ablated", _confusion(facts)),
         FigureData("drawn", "targets", "Targets and what was drawn", [*facts["drawn"]]),
         *[figure for sweep in facts["sweeps"] for figure in _sweep(sweep)],
-        FigureData("reasoning", "reasoning", "What reasoning does", _reasoning(facts)),
+        *_effects(facts),
         FigureData("lengths", "lengths", "Tokens written", [*facts["lengths"]]),
     ]
     return [figure for figure in found if figure.rows]
@@ -87,6 +88,14 @@ def _points(panels: list[Facts]) -> list[dict[str, Any]]:
         for line in panel["lines"]
         for point in line["points"]
     ]
+
+
+def _effects(facts: Facts) -> Iterator[FigureData]:
+    rows = _reasoning(facts)
+    yield FigureData("reasoning", "reasoning", "What reasoning does", rows)
+    deciding = [row for row in rows if "by" in row]
+    title = "What reasoning does, by level and subject"
+    yield FigureData("reasoning-groups", "reasoning-groups", title, deciding)
 
 
 def _reasoning(facts: Facts) -> list[dict[str, Any]]:

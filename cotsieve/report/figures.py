@@ -197,17 +197,54 @@ def _lengths(rows: Rows) -> Figure:
 
 
 def _reasoning(rows: Rows) -> Figure:
-    flat = [
-        {"condition": row["condition"], "measure": side}
-        | {key: row[f"{side}_{key}"] for key in ("value", "low", "high")}
-        for row in rows
-        if row["group"] == "all problems"
-        for side in ("with", "without")
-    ]
-    return _whiskers(flat, "condition", ("with", "without"))
+    return _effects([row for row in rows if row["group"] == "all problems"], "condition")
+
+
+def _reasoning_groups(rows: Rows) -> Figure:
+    return _effects(rows, "group")
+
+
+def _effects(rows: Rows, label: str) -> Figure:
+    """Left accuracy with and without reasoning, right how many answers turn, and which way."""
+    names = [f"{row[label]}\n{row['problems']:,} problems" for row in rows]
+    figure, (shares, turned) = _figure(9, 1.4 + 0.5 * len(rows), 2)
+    for side, up in (("with", -0.15), ("without", 0.15)):
+        told = [(at, row) for at, row in enumerate(rows) if row[f"{side}_value"] is not None]
+        values = [100 * row[f"{side}_value"] for _, row in told]
+        bars = [
+            [100 * max(sign * (row[f"{side}_{end}"] - row[f"{side}_value"]), 0) for _, row in told]
+            for sign, end in ((-1, "low"), (1, "high"))
+        ]
+        shares.errorbar(
+            values, [at + up for at, _ in told], xerr=bars, fmt="o", ms=4.5, lw=2,
+            color=COLOURS[side], label=NAMES[side],
+        )  # fmt: skip
+    shares.set_yticks(range(len(rows)), names)
+    shares.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5))
+    shares.set_xlabel("accuracy, % (95 % Wilson intervals)")
+    for key, sign, side, words in (
+        ("correct_to_wrong", 1, "with", "right → wrong without it"),
+        ("wrong_to_correct", -1, "without", "wrong → right without it"),
+    ):
+        counts = [sign * row[key] for row in rows]
+        drawn = turned.barh(range(len(rows)), counts, height=0.5, color=COLOURS[side], label=words)
+        turned.bar_label(drawn, [f"{abs(count):,}" for count in counts], padding=3, fontsize=8)
+    for at, row in enumerate(rows):
+        turned.annotate(
+            f"p {row['mcnemar_p_shown']}", (1, at), xycoords=("axes fraction", "data"),
+            ha="left", va="center", fontsize=8, color=SOFT,
+        )  # fmt: skip
+    turned.axvline(0, color=SOFT, lw=1)
+    turned.margins(x=0.2)
+    turned.set_xlabel("answers that turn (p: McNemar, exact)")
+    turned.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    shares.xaxis.grid(True, color=RULE)
+    figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=8)
+    return figure
 
 
 _DRAWN: Mapping[str, Callable[[Rows], Figure]] = {
     "shares": _shares, "conditions": _conditions, "matrix": _matrix, "targets": _targets,
     "heat": _heat, "curves": _curves, "lengths": _lengths, "reasoning": _reasoning,
+    "reasoning-groups": _reasoning_groups,
 }  # fmt: skip

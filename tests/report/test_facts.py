@@ -93,6 +93,7 @@ def test_the_reasoning_table_tells_every_ablation(facts):
     groups = words["effects"][0]["groups"]
     assert {group["by"] for group in groups} == {"level", "subject"}
     whole = words["effects"][0]["everything"]
+    assert whole["correct_to_wrong"] > 0
     for by in ("level", "subject"):
         lost = sum(group["correct_to_wrong"] for group in groups if group["by"] == by)
         assert lost == whole["correct_to_wrong"]

@@ -51,3 +51,15 @@ def test_the_shares_of_a_csv_keep_their_digits(figures, tmp_path):
         csv.DictReader((tmp_path / "rates.csv").open(encoding="utf-8")), rates.rows, strict=True
     ):
         assert float(told["value"]) == row["value"] and int(told["count"]) == row["count"]
+
+
+def test_what_reasoning_does_is_drawn_for_all_and_for_groups(tmp_path):
+    (_, model) = study_facts(made_up.study(60))["models"]
+    figures = {figure.name: figure for figure in figure_data(model)}
+    write_figures(tmp_path, [figures["reasoning"], figures["reasoning-groups"]])
+    groups = list(csv.DictReader((tmp_path / "reasoning-groups.csv").open()))
+    levels = [row for row in groups if row["by"] == "level"]
+    decides = [row for row in figures["reasoning"].rows if row["condition"] == model["condition"]]
+    assert sum(int(row["correct_to_wrong"]) for row in levels) == decides[0]["correct_to_wrong"]
+    for row in levels:
+        assert f">{row['group']}<" in (tmp_path / "reasoning-groups.svg").read_text()
