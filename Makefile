@@ -6,7 +6,7 @@ DEVICE ?= cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run preflight plan status explain test bench lint format export clean
+.PHONY: run preflight plan status explain publish test bench lint format rulegraph export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
@@ -22,6 +22,10 @@ plan: .venv/ready  ## show what would be run
 
 explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
 	@$(BIN)/python workflow/explain.py $(STUDY)
+
+publish: .venv/ready  ## show what publishing a dataset would do; PUSH=1 does it (docs/publishing.md)
+	@$(BIN)/python workflow/publish.py $(STUDY) --repo "$(REPO)" --model "$(MODEL)" \
+	    $(if $(TRACES),--traces) $(if $(PRIVATE),--private) $(if $(PUSH),--push)
 
 test: .venv/ready  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -39,6 +43,9 @@ format: .venv/ready  ## put everything into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+rulegraph: .venv/ready  ## draw the rules into README.md
+	@$(BIN)/python workflow/rulegraph.py
 
 .venv/ready: requirements.lock
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python >= 3.11 is needed"'

@@ -32,7 +32,12 @@ rule all:
             "results/{study}/dataset/{model}/{file}",
             study=STUDY,
             model=MODELS,
-            file=["data/train-00000-of-00001.parquet", "dataset.json", "README.md"],
+            file=[
+                "data/train-00000-of-00001.parquet",
+                "dataset.json",
+                "README.md",
+                "croissant.json",
+            ],
         ),
         expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),

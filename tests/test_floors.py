@@ -36,6 +36,8 @@ FLOORS = {
     ),
     "study.preflight": ("ground", "problems", "models"),
     "study.capacity": ("models.architecture", "models.weight_headers"),
+    # Asked by hand, when all results are there.
+    "publish": ("ground", "findings"),
     "demo": ("ground", "answers", "problems", "models", "rollouts"),
 }  # fmt: skip
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import yaml
 
 from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.dataset import COLUMNS
 from cotsieve.findings.necessity import Rates, rates
+from cotsieve.findings.publisher import citation, licence, licence_told
 from cotsieve.findings.strata import StratumCount
 from cotsieve.findings.summary import side_by_side
 from cotsieve.rollouts.schema import BASELINE
@@ -19,6 +21,7 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
+KEYWORDS = ("math", "chain-of-thought", "interpretability", "latent-reasoning")
 _SHOWN_IDS = 5
 _MOST_REASONS = 50
 
@@ -42,8 +45,8 @@ class CardFacts:
     provenance: Mapping[str, object] = field(default_factory=dict)
     """Model revision, file hashes, prompt style, condition, decoding, versions, ... as plain
     values."""
-    license: str = "other"
-    """An identifier of the Hugging Face hub."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What the publisher says of it: license, creator, url, date, citation; any of them."""
     language: str = "en"
 
 
@@ -52,8 +55,8 @@ def card(facts: CardFacts) -> str:
     sections = [
         _header(facts),
         f"# {facts.title}",
-        _opening(facts),
-        "## What a row is\n\n" + _ROW,
+        opening(facts),
+        "## What a row is\n\n" + _ROW.format(columns=_columns()),
         "## What `needs_cot` means\n\n" + _meaning(facts),
         "## Counts by stratum\n\n" + _counts(facts),
         "## Rates\n\n" + _rates(facts),
@@ -61,6 +64,7 @@ def card(facts: CardFacts) -> str:
         "## Failed rollouts\n\n" + _failures(facts.failures),
         "## How it was made\n\n" + _provenance(facts.provenance),
         "## Licence\n\n" + _licence(facts),
+        *citation(facts.about),
         "## How to load it\n\n" + _LOADING,
     ]
     return "\n\n".join(sections) + "\n"
@@ -69,18 +73,7 @@ def card(facts: CardFacts) -> str:
 _ROW = """\
 One math word problem. `data/` holds every row under one schema:
 
-| column | meaning |
-|---|---|
-| `is_existing` | the problem was known before and is kept; such rows have no source, solution or \
-predictions |
-| `problem_id`, `source`, `row` | where the problem comes from; `row` counts from 0 in its source |
-| `question`, `solution`, `answer` | the problem, its written solution, its reference answer as \
-text |
-| `steps`, `stratum` | calculations in the solution, and the group they put the problem in |
-| `baseline_prediction`, `baseline_correct` | the model's answer as text, and whether it is right |
-| `ablated_prediction`, `ablated_correct` | the same under the ablation |
-| `needs_cot` | right at baseline, not right under the ablation |
-| `model`, `sweep`, `condition` | which run and which ablation; empty for existing rows |
+{columns}
 
 `dataset.json` holds the same rows with the keys of the published expansion study \
 (GusSand/CoT_Exploration), for tools written for that file; answers are JSON numbers there."""
@@ -93,14 +86,19 @@ problems = load_dataset("path/to/this/folder", split="train")
 ```"""
 
 
+def _columns() -> str:
+    lines = [f"| {', '.join(map(_code, names))} | {meaning} |" for names, meaning in COLUMNS]
+    return "\n".join(["| column | meaning |", "|---|---|", *lines])
+
+
 def _header(facts: CardFacts) -> str:
     count = len(facts.drawn)
     size = next((name for most, name in _SIZES if count < most), "n>10M")
     header = {
         "pretty_name": facts.title,
-        "license": facts.license,
+        "license": licence(facts.about),
         "language": [facts.language],
-        "tags": ["math", "chain-of-thought", "interpretability", "latent-reasoning"],
+        "tags": list(KEYWORDS),
         "size_categories": [size],
         "configs": [
             {
@@ -112,7 +110,8 @@ def _header(facts: CardFacts) -> str:
     return f"---\n{_yaml(header)}---"
 
 
-def _opening(facts: CardFacts) -> str:
+def opening(facts: CardFacts) -> str:
+    """What the dataset is, in two or three sentences."""
     existing = sum(row["is_existing"] for row in facts.drawn)
     text = (
         f"{len(facts.drawn):,} math problems. {len(facts.drawn) - existing:,} of them were drawn "
@@ -254,7 +253,8 @@ def _provenance(provenance: Mapping[str, object]) -> str:
 
 
 def _licence(facts: CardFacts) -> str:
-    text = (
+    text = licence_told(facts.about)
+    text += (
         "Questions and solutions stay under the licences of their sources. GSM8K is MIT-licensed; "
         "check the terms of every other source before you publish this folder."
     )

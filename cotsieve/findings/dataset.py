@@ -30,6 +30,36 @@ DATASET = pa.schema(
         ("condition", pa.string()),
     ]
 )
+COLUMNS = (
+    (
+        ("is_existing",),
+        "the problem was known before and is kept; such rows have no source, solution or "
+        "predictions",
+    ),
+    (
+        ("problem_id", "source", "row"),
+        "where the problem comes from; `row` counts from 0 in its source",
+    ),
+    (
+        ("question", "solution", "answer"),
+        "the problem, its written solution, its reference answer as text",
+    ),
+    (
+        ("steps", "stratum"),
+        "calculations in the solution, and the group they put the problem in",
+    ),
+    (
+        ("baseline_prediction", "baseline_correct"),
+        "the model's answer as text, and whether it is right",
+    ),
+    (("ablated_prediction", "ablated_correct"), "the same under the ablation"),
+    (("needs_cot",), "right at baseline, not right under the ablation"),
+    (
+        ("model", "sweep", "condition"),
+        "which run and which ablation; empty for existing rows",
+    ),
+)
+"""What the columns mean, some of them together, as the card lists them."""
 PARQUET = "data/train-00000-of-00001.parquet"
 JSON = "dataset.json"
 CARD = "README.md"

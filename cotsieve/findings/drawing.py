@@ -6,9 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from cotsieve.findings.card import CardFacts, card
+from cotsieve.findings.card import KEYWORDS, CardFacts, card, opening
 from cotsieve.findings.controls import controls, failures
-from cotsieve.findings.dataset import new_rows, write_dataset
+from cotsieve.findings.croissant import Described, write_croissant
+from cotsieve.findings.dataset import COLUMNS, DATASET, JSON, PARQUET, new_rows, write_dataset
 from cotsieve.findings.existing import read_existing
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
@@ -39,13 +40,15 @@ def draw_dataset(
     method: str,
     seed: int,
     on_shortage: str,
+    about: dict[str, str],
     targets: dict[str, int] | None = None,
     total: int | None = None,
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
-    Draws to `targets` per stratum, or `total` problems in proportion to what passed. Raises
-    BadInput for a shortage when `on_shortage` is `fail`; the files are written before.
+    Draws to `targets` per stratum, or `total` problems in proportion to what passed. `about` is
+    what its publisher says of it: license, creator, url, date, citation. Raises BadInput for a
+    shortage when `on_shortage` is `fail`; the files are written before.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
     kept = read_existing(existing, variant) if existing else []
@@ -68,11 +71,19 @@ def draw_dataset(
         controls=controls(table, rows, sweep),
         failures=failures(table, sweep),
         provenance={**origin, **excluded, "draw": _rule(targets, method, seed)},
+        about=about,
     )
     folder = Path(card_file).parent
     write_dataset(folder, found.rows, card(facts), origin)
+    _describe(folder, facts)
     write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
     _report_shortage(found, on_shortage)
+
+
+def _describe(folder: Path, facts: CardFacts) -> None:
+    columns = {name: meaning for names, meaning in COLUMNS for name in names}
+    told = Described(facts.title, opening(facts), KEYWORDS, "problems", columns, facts.about)
+    write_croissant(folder, PARQUET, DATASET, (JSON,), told)
 
 
 def _rule(targets: dict[str, int], method: str, seed: int) -> dict[str, Any]:

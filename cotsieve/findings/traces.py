@@ -35,7 +35,8 @@ TRACES = pa.schema(
 )
 UNSOLVED = (
     "problem_id", "source", "row", "level", "subject", "reference_answer",
-    "samples", "incorrect", "no_answer", "failed", "unfinished", "malformed", "why", "question",
+    "samples", "incorrect", "no_answer", "failed", "unfinished", "malformed", "short",
+    "why", "question",
 )  # fmt: skip
 """Columns of the list of problems without a trace to publish."""
 
@@ -51,12 +52,14 @@ def verified_traces(
     choose: str = "shortest",
     per_problem: int = 1,
     seed: int = 0,
+    least_tokens: int = 0,
 ) -> tuple[list[dict], list[dict]]:
     """Rows of TRACES and of UNSOLVED, in the order of `problems`.
 
     A trace is verified when it ended of itself, closes its thought once (with the tag `close`),
-    and its answer was graded correct. Of those, `choose` takes `per_problem`: the shortest in
-    tokens, the first samples, or ones drawn by `seed` and the problem's id.
+    has `least_tokens` in its thought, and its answer was graded correct. Of those, `choose` takes
+    `per_problem`: the shortest in tokens, the first samples, or ones drawn by `seed` and the
+    problem's id.
     """
     wanted = (pc.field("sweep") == sweep) & (pc.field("condition") == BASELINE)
     samples: dict[str, list[dict]] = {}
@@ -68,9 +71,9 @@ def verified_traces(
         rows = samples.get(problem["problem_id"], [])
         about = {name: problem[name] for name in _ABOUT if name != "answer"}
         about["reference_answer"] = problem["answer"]
-        good = [row for row in rows if _verified(row, close)]
+        good = [row for row in rows if _verified(row, close, least_tokens)]
         if not good:
-            unsolved.append(about | _outcome(rows, close))
+            unsolved.append(about | _outcome(rows, close, least_tokens))
             continue
         counts = {
             "samples": sum(row["verdict"] != "failed" for row in rows),
@@ -128,8 +131,22 @@ _READ = [
 ]  # fmt: skip
 
 
-def _verified(row: Mapping[str, Any], close: str) -> bool:
-    return row["verdict"] == "correct" and row["finish_reason"] == "stop" and _formed(row, close)
+def solved_problems(
+    rollouts: pa.Table, grades: pa.Table, close: str, least_tokens: int = 0
+) -> set[str]:
+    """The ids of problems with a verified trace among the baseline rollouts of a shard."""
+    columns = ["problem_id", "condition", "text", "answer_text", "finish_reason", "thought_tokens"]
+    rows = rollouts.select(columns).append_column("verdict", grades["verdict"])
+    return {
+        row["problem_id"]
+        for row in rows.filter(pc.field("condition") == BASELINE).to_pylist()
+        if _verified(row, close, least_tokens)
+    }
+
+
+def _verified(row: Mapping[str, Any], close: str, least_tokens: int) -> bool:
+    right = row["verdict"] == "correct" and row["finish_reason"] == "stop"
+    return right and _formed(row, close) and row["thought_tokens"] >= least_tokens
 
 
 def _formed(row: Mapping[str, Any], close: str) -> bool:
@@ -144,7 +161,7 @@ def _trace(row: Mapping[str, Any], close: str, model: str, grader: str) -> dict[
     return told | {"thought": thought, "response": row["answer_text"]}
 
 
-def _outcome(rows: Iterable[Mapping[str, Any]], close: str) -> dict[str, Any]:
+def _outcome(rows: Iterable[Mapping[str, Any]], close: str, least_tokens: int) -> dict[str, Any]:
     """Why none of the samples of a problem is published."""
     rows = list(rows)
     verdicts = Counter(row["verdict"] for row in rows)
@@ -153,6 +170,8 @@ def _outcome(rows: Iterable[Mapping[str, Any]], close: str) -> dict[str, Any]:
     counts = {name: verdicts[name] for name in ("incorrect", "no_answer", "failed")}
     counts |= {"samples": len(rows), "unfinished": len(right) - len(ended)}
     counts["malformed"] = sum(not _formed(row, close) for row in ended)
+    formed = [row for row in ended if _formed(row, close)]
+    counts["short"] = sum(row["thought_tokens"] < least_tokens for row in formed)
     errors = Counter(row["error"] for row in rows if row["error"])
     why = errors.most_common(1)[0][0] if errors else "no sample is verified"
     return counts | {"why": why}

@@ -11,6 +11,7 @@ LONGEST_QUESTION = 100_000
 """Characters; longer ones are a mistake in the file, and no model could read them."""
 MOST_STEPS = 2**31 - 1
 
+_DIGITS = re.compile(r"[0-9]{1,10}")
 _MARKER = re.compile(r"#{4,}+\s*+([^\n]*)")
 _MARKED_NUMBER = re.compile(r"#{4,}+\s*+-?\d+(?:,\d{3})*(?:\.\d+)?(?P<rest>[^\n]*)")
 
@@ -90,8 +91,10 @@ def boxed_answer(solution: str | None) -> str:
 
 
 def steps_number(value: object) -> int:
-    """A number of reasoning steps; RowFault unless it is a whole number from 0."""
+    """A number of reasoning steps, text like "3" too; RowFault unless it is whole and from 0."""
     whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        whole, value = True, int(value)
     if isinstance(value, float) and value.is_integer():
         whole, value = True, int(value)
     if not whole or not 0 <= value <= MOST_STEPS:

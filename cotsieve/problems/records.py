@@ -4,34 +4,42 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.problems.strict_csv import SEPARATORS, Sheet, decode_sheet
 from cotsieve.problems.strict_json import Decoded, decode_array, decode_lines, not_utf8
 
 MOST_FINDINGS = 20
 """How many findings one message spells out; the rest are counted."""
 
 _KINDS = (
-    "Use .json (an array of objects) or .jsonl (one per line), both also .gz or .zst; or .parquet."
+    "Use .json (an array of objects), .jsonl (one per line), .csv or .tsv, all also .gz or .zst; "
+    "or .parquet."
 )
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ZIPPED = {".gz": (b"\x1f\x8b", "gzip"), ".zst": (b"\x28\xb5\x2f\xfd", "zstd")}
 
 
 def read_records(path: Path) -> list[dict]:
-    """The rows of a .json (array), .jsonl or .parquet file, the JSON kinds also with .gz or .zst.
+    """The rows of a .json (array), .jsonl, .csv, .tsv or .parquet file.
 
-    The name decides the kind. Raises BadInput with every bad row: invalid UTF-8 or JSON, NaN and
-    infinities in JSON, repeated keys, rows that are not objects, damaged or empty files.
+    All but the last also with .gz or .zst; the name decides the kind. In .csv and .tsv every cell
+    is text, or None when it is empty. Raises BadInput with every bad row: invalid UTF-8 or JSON,
+    NaN and infinities in JSON, repeated keys, rows that are not objects, rows with more or fewer
+    cells than the header, damaged or empty files.
     """
     path = _regular(path)
     kind = _kind(path)
     findings: list[Finding] = []
     if kind == "parquet":
         rows = _parquet_rows(path, findings)
+    elif kind in SEPARATORS:
+        rows = _sheet_rows(path, findings)
     elif kind == "jsonl":
         data = _content(path)
         rows = _object_rows(path, decode_lines(data) if data.strip() else (), findings)
@@ -48,18 +56,16 @@ def read_text(path: Path) -> str:
 
     BadInput names the bad line.
     """
-    data = _content(_regular(path))
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise bad(f"{path} line {line}", *not_utf8(error)) from None
+    return _decoded(path, _content(_regular(path)))
 
 
 def place(path: Path, row: int) -> str:
-    """How messages name a row: counted from 0 as in problem ids, and by line in JSON lines."""
-    line = f" (line {row + 1})" if _kind(Path(path)) == "jsonl" else ""
-    return f"{path} row {row}{line}"
+    """How messages name a row: counted from 0 as in problem ids, and by line where it has one."""
+    path = Path(path)
+    kind = _kind(path)
+    if kind in SEPARATORS:
+        return f"{path} row {row} (line {_lines_of_rows(path, path.stat().st_mtime_ns)[row]})"
+    return f"{path} row {row} (line {row + 1})" if kind == "jsonl" else f"{path} row {row}"
 
 
 def refuse(findings: Iterable[Finding]) -> None:
@@ -85,7 +91,7 @@ def _regular(path: str | Path) -> Path:
 
 def _kind(path: Path) -> str:
     name = path.name.lower()
-    for kind in ("parquet", "jsonl", "json"):
+    for kind in ("parquet", "jsonl", "json", *SEPARATORS):
         if name.endswith(f".{kind}"):
             return kind
         if kind != "parquet" and name.endswith(tuple(f".{kind}{end}" for end in _ZIPPED)):
@@ -93,7 +99,7 @@ def _kind(path: Path) -> str:
     raise bad(path, "its name does not say what kind of file it is", _KINDS)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, with_mark: bool = False) -> bytes:
     try:
         data = _unzipped(path, path.read_bytes())
     except FileNotFoundError:
@@ -104,9 +110,17 @@ def _content(path: Path) -> bytes:
         raise bad(path, f"cannot be read ({error.strerror})", "Correct the path.") from None
     if not data:
         raise bad(path, "the file is empty", "Check that it was written completely.")
-    if data.startswith(b"\xef\xbb\xbf"):
+    if data.startswith(_BYTE_ORDER_MARK) and not with_mark:
         raise bad(path, "it starts with a byte-order mark", "Save it as UTF-8 without one.")
     return data
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise bad(f"{path} line {line}", *not_utf8(error)) from None
 
 
 def _unzipped(path: Path, data: bytes) -> bytes:
@@ -145,6 +159,26 @@ def _object_rows(path: Path, decoded: Iterable[Decoded], findings: list[Finding]
         findings += [Finding(place(path, row), *note) for note in notes]
         rows.append(value)
     return rows
+
+
+def _sheet_rows(path: Path, findings: list[Finding]) -> list[dict]:
+    rows, header_notes = _sheet(path)
+    refuse(Finding(str(path), *note) for note in header_notes)
+    for number, row in enumerate(rows):
+        where = f"{path} row {number} (line {row.line})"
+        findings += [Finding(where, *note) for note in row.notes]
+    return [row.value for row in rows]
+
+
+def _sheet(path: Path) -> Sheet:
+    data = _content(path, with_mark=True).removeprefix(_BYTE_ORDER_MARK)
+    return decode_sheet(_decoded(path, data), _kind(path))
+
+
+@lru_cache(maxsize=1)
+def _lines_of_rows(path: Path, changed: int) -> list[int]:
+    """Where the rows of a file start, for messages: `changed` is when it last was."""
+    return [row.line for row in _sheet(path).rows]
 
 
 def _parquet_rows(path: Path, findings: list[Finding]) -> list[dict]:

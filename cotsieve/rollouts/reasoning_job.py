@@ -8,11 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.ground import tables
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.interventions import from_definition
 from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
+
+UNNEEDED = "not traced: the share to be filled was met before"
 
 
 def run_traces(
@@ -42,6 +46,16 @@ def run_traces(
     )
 
 
+def write_untraced(output: str | Path, problems: Sequence[Problem], recipe: Recipe, samples: int):
+    """Write baseline rollouts of problems that need none any more; what is kept stays kept."""
+    rows = [
+        _without(recipe, problem, BASELINE, sample, UNNEEDED)
+        for problem in problems
+        for sample in range(samples)
+    ]
+    tables.write(rows, output, ROLLOUTS, recipe.origin())
+
+
 def run_ablations(
     output: str | Path,
     *,
@@ -60,6 +74,9 @@ def run_ablations(
     `donors` are the tables that hold the traces of the reference problems.
     """
     baseline = traces.to_pylist()
+    if all(row["error"] == UNNEEDED for row in baseline):
+        _write_unneeded(output, problems, baseline, recipe)
+        return
     others = _first_traces(reference, donors)
     make = partial(_ablated, problems, baseline, others, model, decoding, recipe, running)
     run_shard(
@@ -71,6 +88,35 @@ def run_ablations(
         make=make,
         given=baseline,
     )
+
+
+def _write_unneeded(
+    output: str | Path, problems: Sequence[Problem], baseline: Sequence[Row], recipe: Recipe
+) -> None:
+    by_problem: dict[str, list[Row]] = {}
+    for row in baseline:
+        by_problem.setdefault(row["problem_id"], []).append(row)
+    rows = [
+        row
+        if condition == BASELINE
+        else _without(recipe, problem, condition, row["sample"], row["error"])
+        for problem in problems
+        for condition in recipe.conditions
+        for row in by_problem[problem.problem_id]
+    ]
+    tables.write(rows, output, ROLLOUTS, recipe.origin())
+
+
+def _without(recipe: Recipe, problem: Problem, condition: str, sample: int, why: str) -> Row:
+    """The row of a rollout that was not made."""
+    return dict.fromkeys(ROLLOUTS.names) | {
+        "problem_id": problem.problem_id,
+        "condition": condition,
+        "sample": sample,
+        "finish_reason": "failed",
+        "error": problem.error or why,
+        "row_key": recipe.row_key(problem, condition, sample),
+    }
 
 
 def _first_traces(

@@ -117,6 +117,15 @@ def _wrong_writer(study: "Study") -> Iterator[Finding]:
             yield Finding("engine.device", what, "Use auto, or set CUDA_VISIBLE_DEVICES.")
 
 
+def _uneven_rounds(study: "Study") -> Iterator[Finding]:
+    size, shard = study.publish.fill_round, study.engine.shard_size
+    if size and not study.publish.fill:
+        yield Finding("publish.fill_round", "nothing is filled", "Add publish.fill.")
+    if size and size % shard:
+        mend = f"Use a multiple, as {max(1, round(size / shard)) * shard}."
+        yield Finding("publish.fill_round", f"{size} is no multiple of shard_size {shard}", mend)
+
+
 def _nothing_to_publish(study: "Study") -> Iterator[Finding]:
     own = [model for model in study.models.values() if getattr(model, "traces", None) == "own"]
     if study.publish.traces and not own:
@@ -127,6 +136,7 @@ def _nothing_to_publish(study: "Study") -> Iterator[Finding]:
     if study.publish.fill and not any(item.chain_below for item in study.sources.values()):
         mend = "Say sources.<name>.chain_below: 1 for problems without a solution."
         yield Finding("publish.fill", "no source says which chains are missing", mend)
+    yield from _uneven_rounds(study)
     judged = study.quality.model
     if judged and getattr(study.models.get(judged), "family", None) != "reasoning":
         words = [name for name, model in study.models.items() if model.family == "reasoning"]

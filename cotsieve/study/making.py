@@ -1,8 +1,10 @@
 """What the scripts that make rollouts need besides their params: plan, files, and how to run."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cotsieve.problems.problem import Problem
@@ -10,9 +12,10 @@ from cotsieve.rollouts.job import Ahead, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.study.filling import same_round
 from cotsieve.study.identity import model_files, model_places
 from cotsieve.study.part import plain
-from cotsieve.study.plan import Plan
+from cotsieve.study.plan import Plan, Shard
 from cotsieve.study.plan_of_job import plan_of
 from cotsieve.study.settings import Study
 
@@ -70,11 +73,19 @@ class Making:
 
     def ahead(self, what: str) -> Iterator[Ahead]:
         """Other shards of the study that this job may work on while its model is loaded."""
-        mine = f"{self.names.source}/{self.names.shard}"
-        others = [shard for shard in self.plan.shards if shard.name != mine]
-        for shard in others[: self._most_ahead()]:
+        for shard in same_round(self.plan, self._shard)[: self._most_ahead()]:
             problems = self.plan.held(shard)
             yield Ahead(problems, self._kept(what, shard.source, problems))
+
+    @staticmethod
+    def round_is_unneeded(decision: str | None) -> bool:
+        """Whether the file `decision`, made from the rounds before, says that no more is needed."""
+        return bool(decision) and json.loads(Path(decision).read_text(encoding="utf-8"))["enough"]
+
+    @property
+    def _shard(self) -> Shard:
+        mine = f"{self.names.source}/{self.names.shard}"
+        return next(shard for shard in self.plan.shards if shard.name == mine)
 
     def _most_ahead(self) -> int:
         """How many; by itself a job takes others only where it has a machine's one GPU alone."""

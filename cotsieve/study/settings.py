@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.study.about import About
 from cotsieve.study.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.consistency import contradictions
 from cotsieve.study.mistakes import mistakes
@@ -171,15 +172,21 @@ class PublishTraces(Part):
     choose: Literal["shortest", "first", "random"] = "shortest"
     per_problem: Count = 1
     seed: int = 0
+    least_tokens: Annotated[int, Field(ge=0)] = 0
+    """Of the thought; what is shorter is no exploration, and is not published."""
 
 
 class Publish(Part):
     """What is written to be given away, besides the dataset of problems."""
 
+    about: About = About()
     traces: PublishTraces | None = None
     fill: Annotated[float, Field(gt=0, le=1)] | None = None
     """The part of all problems that is to have a chain of thought: verified traces are put in for
     missing and short ones (see chain_below of a source) until it is reached."""
+    fill_round: Count | None = None
+    """Rows of a source that are traced at a time, for as long as that part is not reached; default:
+    all at once."""
 
 
 class Quality(Part):

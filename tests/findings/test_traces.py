@@ -39,6 +39,14 @@ def test_only_whole_right_traces_are_taken():
     assert (by_id["p_2"]["failed"], by_id["p_2"]["why"]) == (3, "too long")
 
 
+def test_a_short_thought_is_no_exploration():
+    traces, unsolved = found(per_problem=5, least_tokens=3)
+    assert [row["sample"] for row in traces] == [0]  # the other right one has two tokens
+    _, unsolved = found(least_tokens=10)
+    told = {row["problem_id"]: row["short"] for row in unsolved}
+    assert told["p_0"] == 2 and told["p_2"] == 0
+
+
 @pytest.mark.parametrize(("choose", "sample"), [("shortest", 1), ("first", 0)])
 def test_the_rule_chooses_among_them(choose, sample):
     (trace,), _ = found(choose=choose)
@@ -80,7 +88,7 @@ def test_the_folder_loads_with_datasets(tmp_path, monkeypatch):
         {file.name: file.read_bytes() for file in (tmp_path / name).rglob("*.*") if file.is_file()}
         for name in ("one", "two")
     )
-    assert one == two and len(one) == 4
+    assert one == two and len(one) == 5
     assert read(tmp_path / "one/data/train-00000-of-00001.parquet", TRACES).num_rows == 2
     loaded = datasets.load_dataset(
         str(tmp_path / "one"), split="train", cache_dir=str(tmp_path / "cache")

@@ -1,18 +1,15 @@
 """Models are found locally, fetched once, and served from the cache when the hub is away."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from hub_server import COMMIT, HubHandler, hub_of
 from huggingface_hub import constants
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.models.hub import resolve
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BIN = ["README.md", "config.json", "pytorch_model.bin", "tokenizer.json", "vocab.json"]
 REPOSITORIES = {
     "owner/bin": BIN,
@@ -20,64 +17,36 @@ REPOSITORIES = {
     "owner/sharded": ["model-00001-of-00001.safetensors", "model.safetensors.index.json", *BIN],
     "owner/none": ["README.md", "adapter_model.safetensors"],
 }
-REFUSALS = {
-    "owner/missing": (401, "RepoNotFound"),
-    "owner/gated": (403, "GatedRepo"),
-    "owner/revised": (404, "RevisionNotFound"),
-    "owner/broken": (500, ""),
-}
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(HubHandler):
     """As much of the hub's protocol as fetching a snapshot needs."""
 
     def do_GET(self) -> None:
         path = self.path.removeprefix("/api/models").partition("?")[0]
         repository = "/".join(path.split("/")[1:3])
-        if repository in REFUSALS:
-            status, code = REFUSALS[repository]
-            self.answer(b"{}", status, {"X-Error-Code": code})
-        elif "/revision/" in path:
-            self.answer(json.dumps({"id": repository, "sha": COMMIT}).encode())
+        if self.refused(repository):
+            return
+        if "/revision/" in path:
+            self.answer({"id": repository, "sha": COMMIT})
         elif "/tree/" in path:
             files = [
                 {"type": "file", "path": name, "size": len(name), "oid": name}
                 for name in REPOSITORIES[repository]
             ]
-            self.answer(json.dumps(files).encode())
+            self.answer(files)
         else:  # a file's content is its name
             name = path.rpartition("/")[2]
             self.answer(name.encode(), headers={"ETag": f'"{name}"', "X-Repo-Commit": COMMIT})
 
     do_HEAD = do_GET
 
-    def answer(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for key, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A hub on this machine, with an empty cache."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-    yield
-    server.shutdown()
-    server.server_close()
+    with hub_of(Hub, tmp_path / "cache", monkeypatch):
+        yield
 
 
 def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +95,7 @@ def test_a_base_model_is_fetched_without_weights(hub, monkeypatch):
         ("owner/missing", ["no such local folder", "hub repository", "spelling", "hf auth login"]),
         ("owner/gated", ["gated", "Ask for access", "hf auth login"]),
         ("owner/revised", ["at revision v9", "no such revision", "branch, tag or commit"]),
-        ("owner/broken", ["could not be reached", "connection"]),
+        ("owner/down", ["could not be reached", "500", "connection"]),
         ("owner/none", ["none of model.safetensors", "with weights"]),
         ("./models/codi", ["no such folder", "Correct the path"]),
         ("results/models/codi", ["no such folder", "Correct the path"]),

@@ -1,21 +1,17 @@
 """A split becomes one file: fetched once, served from the cache when the hub is away."""
 
 import io
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_server import COMMIT, HubHandler, hub_of
 from huggingface_hub import constants
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.hub_split import fetch_split
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def parquet(**columns: list) -> bytes:
@@ -50,32 +46,25 @@ REPOSITORIES = {
         "test-00001-of-00002.parquet": parquet(question=["2"]),
     },
 }
-REFUSALS = {
-    "owner/missing": (401, "RepoNotFound"),
-    "owner/gated": (403, "GatedRepo"),
-    "owner/revised": (404, "RevisionNotFound"),
-    "owner/down": (500, ""),
-}
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(HubHandler):
     """As much of the hub's protocol as listing and fetching the files of a dataset needs."""
 
     def do_GET(self) -> None:
         path = self.path.removeprefix("/api").removeprefix("/datasets/").partition("?")[0]
         owner, name, verb, *rest = path.split("/")
         repository = f"{owner}/{name}"
-        if repository in REFUSALS:
-            status, code = REFUSALS[repository]
-            self.answer(b"{}", status, {"X-Error-Code": code})
-        elif verb == "revision":
-            self.answer(json.dumps({"id": repository, "sha": COMMIT}).encode())
+        if self.refused(repository):
+            return
+        if verb == "revision":
+            self.answer({"id": repository, "sha": COMMIT})
         elif verb == "tree":
             files = [
                 {"type": "file", "path": path, "size": len(content), "oid": path}
                 for path, content in REPOSITORIES[repository].items()
             ]
-            self.answer(json.dumps(files).encode())
+            self.answer(files)
         else:
             content = REPOSITORIES[repository]["/".join(rest[1:])]
             headers = {"ETag": f'"{hash(content)}"', "X-Repo-Commit": COMMIT}
@@ -83,33 +72,12 @@ class Hub(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def answer(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for key, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A hub on this machine, with an empty cache."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-    yield
-    server.shutdown()
-    server.server_close()
+    with hub_of(Hub, tmp_path / "cache", monkeypatch):
+        yield
 
 
 def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:

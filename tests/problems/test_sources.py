@@ -33,6 +33,17 @@ def test_columns_with_a_solution_alone(tmp_path):
     assert (problem.answer, problem.stratum) == ("-1000", "3-step")
 
 
+def test_cells_of_a_sheet_mean_what_json_values_mean(tmp_path):
+    text = 'Nr,Frage,Antwort,n,Weg\n007,2 + 2?,04,3,\n8,Half?,"1,000.50",,<<1+1=2>>\n'
+    (tmp_path / "rows.csv").write_text(text)
+    columns = {**MAPPED, "id": "Nr", "steps": "n", "solution": "Weg"}
+    first, second = read_source(
+        "mine", {"format": "columns", "columns": columns}, tmp_path / "rows.csv"
+    )
+    assert (first.problem_id, first.answer, first.steps, first.solution) == ("007", "4", 3, None)
+    assert (second.answer, second.steps, second.stratum) == ("1000.5", 1, "2-step")
+
+
 def test_without_solution_or_steps_the_stratum_is_unknown(tmp_path):
     rows = [{"Frage": "?", "Antwort": 4}]
     (problem,) = _read(tmp_path, rows, {"format": "columns", "columns": MAPPED})

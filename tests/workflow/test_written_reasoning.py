@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from running import json_lines, merged, run, write_study
+from running import ROOT, json_lines, merged, run, write_study
 
+from cotsieve.demo.stories import make_problems
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
 from cotsieve.findings.traces import TRACES
@@ -264,3 +265,59 @@ def test_missing_chains_are_filled_and_solutions_judged(r2a, recorded, tmp_path)
     assert judged["also_in"]["test.jsonl"]["ids"] == ["words_3"]
     assert judged["length"]["unit"] == "tokens of tiny"
     assert (tmp_path / "results/words/quality/words.md").read_text().startswith("# Solutions")
+
+
+def test_rounds_end_where_enough_is_filled(tmp_path):
+    """The first rounds are traced, the rest is not; where more is wanted, only more is traced."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, size in ((one, 2), (two, 4)):
+        write_rounds(folder, size, share=0.25)
+        run(folder, FILLED, cores=2)
+    told = json.loads((one / FILLED).read_text())
+    assert told["met"] and told["filled"] == 3
+    traced = traced_problems(one)
+    assert len(traced) in (4, 8)  # of 12; one round of four unless two of its answers are wrong
+    for name in ("merged/tiny.parquet", "filled/tiny.jsonl"):
+        bytes_of = [(folder / "results/words" / name).read_bytes() for folder in (one, two)]
+        assert bytes_of[0] == bytes_of[1]
+
+    write_rounds(one, 2, share=0.6)
+    run(one, FILLED)
+    assert traced.items() < traced_problems(one).items()
+    logs = one / "results/words/logs/trace/tiny/words"
+    loads = {log.stem: "model loaded" in log.read_text() for log in logs.glob("*.log")}
+    again = {path.stem for path in traced.values()} - {"0000", "0001"}
+    assert not any(loads[shard] for shard in again) and any(loads.values())
+
+
+FILLED = "results/words/filled/tiny.json"
+
+
+def write_rounds(folder: Path, shard_size: int, share: float) -> None:
+    """A study of 12 problems without solutions, traced four at a time."""
+    folder.mkdir(exist_ok=True)
+    made = make_problems(12, seed=5)
+    rows = [{"q": item.question, "a": item.answer.rpartition("#### ")[2]} for item in made]
+    json_lines(rows, folder / "problems.jsonl")
+    source = {"path": "problems.jsonl", "format": "columns", "chain_below": 1}
+    study = reasoning_study(
+        ROOT / "resources" / "models" / "tiny-reasoner",
+        source | {"columns": {"question": "q", "answer": "a"}},
+        engine={"shard_size": shard_size},
+        grading={"grader": "numbers"},
+        decoding={"max_new_tokens": 160},
+        publish={"traces": {}, "fill": share, "fill_round": 4},
+    )
+    write_study(folder, study)
+
+
+def traced_problems(folder: Path) -> dict[str, Path]:
+    """Problem → the file of its shard, of those that were traced."""
+    found = {}
+    for path in sorted((folder / "results/words/traces/tiny").rglob("*.parquet")):
+        for row in read(path, ROLLOUTS).to_pylist():
+            if row["finish_reason"] != "failed":
+                found[row["problem_id"]] = path
+            else:
+                assert "the share to be filled was met" in row["error"]
+    return found

@@ -30,6 +30,7 @@ from cotsieve.study.integrity import Integrity
 from cotsieve.study.lock import lock_study, unlock_study
 from cotsieve.study.places import REPOSITORY, located
 from cotsieve.study.plan import Plan
+from cotsieve.study.filling import before_round, round_of
 from cotsieve.study.preflight import preflight
 from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.model_settings import ImportedModel
@@ -282,6 +283,27 @@ def traces_of(model):
         "close": settings.style.close,
         "given": settings.traces == "given",
     }
+
+
+def rounds_before(wildcards):
+    """Where it stands whether a shard still needs traces, if an earlier round can make it need none."""
+    number = round_of(plan, shard_of(wildcards))
+    if number == 0 or study.models[wildcards.model].traces == "given":
+        return []
+    return f"results/{STUDY}/fill/{wildcards.model}/{number}.json"
+
+
+def tested_before(kind):
+    """The rollouts or grades of the rounds before one, in the sweep that decides."""
+
+    def files(wildcards):
+        sweep = study.sieve_of(wildcards.model).sweep
+        return [
+            f"results/{STUDY}/{kind}/{wildcards.model}/{sweep}/{shard.name}.parquet"
+            for shard in before_round(plan, int(wildcards.round))
+        ]
+
+    return files
 
 
 def published_traces():

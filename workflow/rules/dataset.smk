@@ -31,6 +31,7 @@ rule draw:
         parquet="results/{study}/dataset/{model}/data/train-00000-of-00001.parquet",
         json="results/{study}/dataset/{model}/dataset.json",
         card="results/{study}/dataset/{model}/README.md",
+        croissant="results/{study}/dataset/{model}/croissant.json",
         summary="results/{study}/summary/{model}.txt",
     log:
         "results/{study}/logs/draw/{model}.log",
@@ -42,6 +43,7 @@ rule draw:
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         draw={"draw": decided(study.draw)},
         existing={"existing problems": EXISTING},
+        about={"about": decided(study.publish.about)},
     script:
         "../scripts/draw.py"
 

@@ -34,6 +34,7 @@ rule publish_traces:
         messages="results/{study}/traces_dataset/{model}/am.jsonl",
         unsolved="results/{study}/traces_dataset/{model}/unsolved.csv",
         card="results/{study}/traces_dataset/{model}/README.md",
+        croissant="results/{study}/traces_dataset/{model}/croissant.json",
     log:
         "results/{study}/logs/publish_traces/{model}.log",
     wildcard_constraints:
@@ -46,10 +47,38 @@ rule publish_traces:
         publish={
             "choose": decided(study.publish.traces) if study.publish.traces else None
         },
+        about={"about": decided(study.publish.about)},
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         traces=lambda wildcards: {"traces": traces_of(wildcards.model)},
     script:
         "../scripts/publish_traces.py"
+
+
+rule enough:
+    """Tell whether the rounds of traces before one have given as many as are to be filled in."""
+    input:
+        rollouts=tested_before("rollouts"),
+        grades=tested_before("grades"),
+        sources=[source_file(name) for name in study.sources],
+    output:
+        "results/{study}/fill/{model}/{round}.json",
+    log:
+        "results/{study}/logs/enough/{model}/{round}.log",
+    wildcard_constraints:
+        model=names(REASONING),
+        round=r"\d+",
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("enough"),
+        target={"fill": study.publish.fill},
+        problems={"problems": PROBLEMS},
+        traces=lambda wildcards: {
+            "traces": traces_of(wildcards.model)
+            | {"least_tokens": study.publish.traces.least_tokens}
+        },
+    script:
+        "../scripts/enough.py"
 
 
 rule fill:

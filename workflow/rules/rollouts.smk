@@ -56,6 +56,7 @@ rule generate:
 rule trace:
     """Let a model reason and answer: the baseline every ablation of written reasoning starts from."""
     input:
+        enough=rounds_before,
         sources=source_files,
         model=fetched_model,
     output:

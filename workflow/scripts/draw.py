@@ -19,6 +19,7 @@ if __name__ == "__main__":
             variant=existing[0] if existing else None,
             card_file=snakemake.output.card,
             summary_file=snakemake.output.summary,
+            about=snakemake.params.about["about"],
             **snakemake.params.sieve["sieve"],
             **{key: value for key, value in plain(rule).items() if value is not None},
         )

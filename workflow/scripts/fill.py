@@ -7,19 +7,14 @@ from cotsieve.findings.traces import TRACES
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
+from cotsieve.study.filling import chains
 from cotsieve.study.plan import Plan
 from cotsieve.study.settings import read_study
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
         plan, target = Plan(read_study(snakemake.config)), snakemake.params.target["fill"]
-        everything = [row for name in plan.study.sources for row in plan.rows(name)]
-        lacking = {
-            row.problem_id
-            for name, source in plan.study.sources.items()
-            if source.chain_below
-            for row in plan.problems(name)
-        }
+        everything, lacking = chains(plan)
         traces = {}
         for row in read(snakemake.input.traces, TRACES).to_pylist():
             traces.setdefault(row["problem_id"], row)

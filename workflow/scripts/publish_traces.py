@@ -28,5 +28,6 @@ if __name__ == "__main__":
         )
         log.info("%d traces, %d problems without one", len(traces), len(unsolved))
         about = {"study": snakemake.wildcards.study, "model": model, "grader": grader, **rule}
+        about |= params.about["about"]
         folder = Path(snakemake.output.card).parent
         write_traces(folder, traces, unsolved, about, origin | {"publish": rule})

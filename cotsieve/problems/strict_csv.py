@@ -1,0 +1,94 @@
+"""Decode rows of cells separated by commas or tabs, noting what such readers usually let pass."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cotsieve.problems.strict_json import Note
+
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+"""Kind of file → what separates its cells. Both are quoted as RFC 4180 says for commas."""
+
+_NAMES = {"csv": "comma", "tsv": "tab"}
+
+
+class SheetRow(NamedTuple):
+    """One row of a file; `value` may be used only when `notes` is empty."""
+
+    line: int
+    """Where the row starts, counted from 1; a quoted cell may hold further lines."""
+    value: dict[str, str | None]
+    notes: list[Note]
+
+
+class Sheet(NamedTuple):
+    """What a file holds: no rows when its header is not as it should be."""
+
+    rows: list[SheetRow]
+    header_notes: list[Note]
+
+
+def decode_sheet(text: str, kind: str) -> Sheet:
+    """The rows of "csv" or "tsv" text whose first line names the columns, each once.
+
+    Every cell is text, exactly as it stands there; an empty one is None, quoted or not. A bad row
+    does not hide the ones after it.
+    """
+    (_, names, fault), *rows = _lines_of_cells(text, kind) or [_Cells(1, [], None)]
+    notes = [fault] if fault else list(_header_notes(names))
+    return Sheet([] if notes else [_row(names, cells, kind) for cells in rows], notes)
+
+
+class _Cells(NamedTuple):
+    line: int
+    cells: list[str]
+    fault: Note | None
+
+
+def _lines_of_cells(text: str, kind: str) -> list[_Cells]:
+    found: list[_Cells] = []
+    # A cell may be longer than the module lets it be, which is a setting of the whole process.
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        lines = io.StringIO(text.rstrip("\r\n"), newline="")
+        reader = csv.reader(lines, delimiter=SEPARATORS[kind], strict=True)
+        while True:
+            line = reader.line_num + 1
+            try:
+                found.append(_Cells(line, next(reader), None))
+            except StopIteration:
+                return found
+            except csv.Error as error:
+                found.append(_Cells(line, [], _quoting_note(error)))
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _row(names: list[str], row: _Cells, kind: str) -> SheetRow:
+    notes = [row.fault] if row.fault else []
+    if not row.fault and len(row.cells) != len(names):
+        what = f"its cells are {len(row.cells)}, those of the header {len(names)}"
+        notes = [Note(what, f"Quote a cell that holds a {_NAMES[kind]} or a line break.")]
+    cells = dict(zip(names, row.cells, strict=False))
+    return SheetRow(row.line, {name: cell or None for name, cell in cells.items()}, notes)
+
+
+def _quoting_note(error: csv.Error) -> Note:
+    if "unexpected end" in str(error):
+        return Note("a quote is opened and never closed", "Close it, or remove it.")
+    return Note("a quoted cell goes on after its closing quote", 'Write a quote in it twice: "".')
+
+
+def _header_notes(names: list[str]) -> Iterator[Note]:
+    unnamed = [str(number) for number, name in enumerate(names, 1) if not name.strip()]
+    if unnamed or not names:
+        what = f"column {', '.join(unnamed) or 1} has no name in the first line"
+        yield Note(what, "Name every column, or leave it out (pandas: index=False).")
+    twice = sorted({name for name in names if name.strip() and names.count(name) > 1})
+    if twice:
+        yield Note(f"repeated column {', '.join(map(repr, twice))}", "Keep one of each.")
+    if len(names) == 1 and any(mark in names[0] for mark in ",;\t"):
+        what = f"the first line is a single cell, {names[0][:60]!r}"
+        yield Note(what, "Separate cells with commas in a .csv file, with tabs in a .tsv file.")

@@ -1,0 +1,73 @@
+"""`make publish` shows first and uploads only when told to, and only what is up to date."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_repository import Repository
+from hub_server import serving
+from running import ROOT, merged, run, study_of, write_study
+
+
+def publish(folder: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    hub = {"HF_ENDPOINT": address, "HF_TOKEN": "secret", "HF_HUB_DISABLE_XET": "1"}
+    hub |= {"HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1", "HF_HOME": str(folder / "hub")}
+    command = [sys.executable, str(ROOT / "workflow" / "publish.py"), "study.yaml"]
+    return subprocess.run(
+        [*command, "--directory", str(folder), *arguments],
+        cwd=folder,
+        env=os.environ | hub | {"COTSIEVE_CACHE": str(folder / ".cotsieve")},
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tiny_model, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    write_study(folder, study_of(tiny_model), problems=20)
+    run(folder, "results/toy/summary/tiny.txt")
+    return folder
+
+
+def test_it_shows_then_uploads_then_has_nothing_to_do(study):
+    hub = Repository.absent()
+    place = study / "results/toy/dataset/tiny"
+    files = {str(path.relative_to(place)): path for path in place.rglob("*") if path.is_file()}
+    with serving(hub) as address:
+        shown = publish(study, address, "--repo", "me/needs-cot", "--private")
+        assert shown.returncode == 0, shown.stderr
+        assert hub.writes == [] and hub.files is None
+        assert "Nothing was uploaded" in shown.stdout
+        assert all(f"{name} " in shown.stdout for name in files)
+
+        done = publish(study, address, "--repo", "me/needs-cot", "--private", "--push")
+        assert done.returncode == 0, done.stderr
+        assert hub.private and hub.files == {
+            name: path.read_bytes() for name, path in files.items()
+        }
+        assert "secret" not in done.stdout + done.stderr
+
+        again = publish(study, address, "--repo", "me/needs-cot")
+        assert f"0 of {len(files)} files to upload" in again.stdout
+
+
+def test_what_is_not_up_to_date_is_refused(study, tiny_model, tmp_path):
+    subprocess.run(["cp", "-a", f"{study}/.", str(tmp_path)], check=True)
+    write_study(tmp_path, merged(study_of(tiny_model), {"draw": {"seed": 7}}))
+    hub = Repository.absent()
+    with serving(hub) as address:
+        refused = publish(tmp_path, address, "--repo", "me/needs-cot", "--push")
+    assert refused.returncode == 1 and hub.writes == []
+    assert "not up to date" in refused.stderr and "make run" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_hub_out_of_reach_is_one_message(study):
+    shown = publish(study, "http://127.0.0.1:9", "--repo", "me/needs-cot")
+    assert shown.returncode == 0 and "not known" in shown.stdout
+    refused = publish(study, "http://127.0.0.1:9", "--repo", "me/needs-cot", "--push")
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr

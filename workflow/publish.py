@@ -1,0 +1,145 @@
+"""Show what publishing a model's dataset on the Hugging Face hub would do; with --push, do it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import OutputSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
+
+from explain import planned  # noqa: E402
+
+from cotsieve.ground.faults import BadInput, bad  # noqa: E402
+from cotsieve.publish.folder import (  # noqa: E402
+    DATASET,
+    TRACE_DATASET,
+    Kind,
+    LocalFile,
+    checked_files,
+)
+from cotsieve.publish.repository import (  # noqa: E402
+    MAIN,
+    Repository,
+    check_name,
+    look,
+    refuse_mixing,
+    state,
+    upload,
+)
+from cotsieve.study.explain import grouped  # noqa: E402
+from cotsieve.study.settings import Study, read_study  # noqa: E402
+
+
+def main() -> int:
+    """Print what is published; 1 when it cannot be, with the reason and the mend."""
+    given = _arguments()
+    try:
+        check_name(given.repo)
+        study = read_study(yaml.safe_load(given.study.read_text("utf-8")), str(given.study))
+        kind = TRACE_DATASET if given.traces else DATASET
+        model = _model(study, given.model, kind)
+        folder = Path("results") / study.study / kind.folder / model
+        _refuse_stale(given, folder, kind)
+        files = checked_files((given.directory or Path()) / folder, kind, study.study, model)
+        _publish(given, study.study, model, folder, files)
+    except (BadInput, OSError, yaml.YAMLError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="study file")
+    parser.add_argument("--repo", default="", help="dataset repository, as owner/name")
+    parser.add_argument("--model", default="", help="model of the study; needed if there are more")
+    parser.add_argument("--traces", action="store_true", help="its verified traces instead")
+    parser.add_argument("--branch", default=MAIN, help=f"default: {MAIN}")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
+    parser.add_argument("--push", action="store_true", help="upload; default: show")
+    parser.add_argument("--directory", type=Path, help="working directory")
+    return parser.parse_args()
+
+
+def _model(study: Study, name: str, kind: Kind) -> str:
+    """The model that is meant: the one named, or the only one there is."""
+    writing = [
+        key
+        for key, model in study.models.items()
+        if model.family == "reasoning" and model.traces == "own"
+    ]
+    known = writing if kind is TRACE_DATASET else list(study.models)
+    if name in known or (not name and len(known) == 1):
+        return name or known[0]
+    what = f"{name!r} is none of the study's" if name else "none was named"
+    if kind is TRACE_DATASET:
+        what += ", or writes no traces of its own"
+    raise bad("model", what, f"Name one of {', '.join(known) or '(none)'}: MODEL=name.")
+
+
+def _refuse_stale(given: argparse.Namespace, folder: Path, kind: Kind) -> None:
+    """Raise BadInput when the workflow would make any of the files again."""
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+        targets = [str(folder / path) for path in kind.files]
+        try:
+            jobs = planned(api, given.study, given.directory, targets)
+        except Exception as error:  # told as snakemake tells it, without a traceback
+            api.print_exception(error)
+            raise bad(given.study, "it cannot be planned", "Mend it: make preflight.") from None
+    if jobs:
+        what = "it is not up to date with the study:\n  " + "\n  ".join(grouped(jobs)) + "\n "
+        mend = f"Run it first: make run STUDY={given.study}"
+        if kind is TRACE_DATASET:
+            mend += " (with publish.traces in it)"
+        raise bad(folder, what, mend)
+
+
+def _publish(
+    given: argparse.Namespace, study: str, model: str, folder: Path, files: Sequence[LocalFile]
+) -> None:
+    try:
+        found = look(given.repo, given.branch)
+    except BadInput as error:
+        if given.push:
+            raise
+        print("\n".join(_lines(given, folder, files, None)))
+        print(f"what is there already is not known: {error}")
+        return
+    refuse_mixing(given.repo, files, found, given.private)
+    print("\n".join(_lines(given, folder, files, found)), flush=True)
+    if given.push:
+        message = f"{folder.parent.name} of {model}, study {study}"
+        place = (given.directory or Path()) / folder
+        address = upload(place, files, given.repo, given.branch, given.private, message)
+        print(f"uploaded: {address}")
+    else:
+        print("Nothing was uploaded: this is what PUSH=1 (--push) would do.")
+
+
+def _lines(
+    given: argparse.Namespace, folder: Path, files: Sequence[LocalFile], found: Repository | None
+) -> list[str]:
+    """A line on the repository, one per file with its size and what becomes of it, and a sum."""
+    private = found.private if found and found.exists else given.private
+    facts = ["private" if private else "public", f"branch {given.branch}"]
+    if found:
+        facts.insert(0, "there already" if found.exists else "new")
+    lines = [f"{folder} → dataset repository {given.repo} ({', '.join(facts)})"]
+    width = max(len(file.path) for file in files)
+    for file in files:
+        told = state(file, found) if found else ""
+        lines.append(f"  {file.path:<{width}}  {file.size:>13,} bytes  {told}".rstrip())
+    wanted = [file for file in files if not found or state(file, found) != "unchanged"]
+    sizes = sum(file.size for file in wanted)
+    lines.append(f"{len(wanted)} of {len(files)} files to upload, {sizes:,} bytes")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Look back on earlier rounds. In: their rollouts and grades. Out: whether the share is met."""
+
+import json
+
+from cotsieve.findings.fill import wanted
+from cotsieve.findings.grades import GRADES
+from cotsieve.findings.traces import solved_problems
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import read
+from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.filling import chains
+from cotsieve.study.plan import Plan
+from cotsieve.study.settings import read_study
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]) as log:
+        plan = Plan(read_study(snakemake.config))
+        target, how = snakemake.params.target["fill"], snakemake.params.traces["traces"]
+        everything, without = chains(plan)
+        needed = wanted(everything, without, target)
+        found: set[str] = set()
+        for rollouts, grades in zip(snakemake.input.rollouts, snakemake.input.grades, strict=True):
+            pair = read(rollouts, ROLLOUTS), read(grades, GRADES)
+            found |= solved_problems(*pair, how["close"], how["least_tokens"]) & without
+        log.info("%d problems have a verified trace, %d are to have one", len(found), needed)
+        # The decision alone, so that other counts behind the same one change nothing.
+        write_text(snakemake.output[0], json.dumps({"enough": len(found) >= needed}) + "\n")
