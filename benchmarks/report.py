@@ -17,13 +17,16 @@ import transformers
 PHASES = ("load", "prefill", "thoughts", "answers", "stragglers", "write")
 COLUMNS = (
     "measurement", "rows", "problems", "ratio (min-max)", "problems/s", "tokens/s", "of floor",
-    *(f"{phase} s" for phase in PHASES), "peak GiB", "rows unlike the reference", "distinct tokens",
-    "run again", "unlike float32",
+    *(f"{phase} s" for phase in PHASES), "end to end s", "peak GiB",
+    "rows unlike the reference", "distinct tokens", "run again", "unlike float32",
 )  # fmt: skip
 
 NOTES = """\
 Ratio: reference / engine, time per problem on the same problems in turns; median, min-max of the
-rounds. Where the reference would take hours it runs a sample spread over the question lengths.
+rounds; the reference is timed on a sample spread over the question lengths, and then run on all
+problems to compare all tokens (on a GPU on the sample alone). End to end: start of the process,
+load, run and write, for a process that does this alone; the weights are drawn where a study reads them.
+Labels: at most so many `needs_cot` can differ from float32's, since a row of theirs does.
 Floor: the least time this device needs for the arithmetic or for reading the weights, from rates of
 a product and a copy measured in the same run. Phases are those of one more run, with a clock.
 """
@@ -49,6 +52,15 @@ class Line:
     again: int | None
     unlike_float32: str | None
 
+    start_seconds: float
+    """From the start of the process to the first line of the benchmark."""
+
+    @property
+    def end_to_end(self) -> float:
+        """Seconds from the start of a process to its Parquet file, were this its only work."""
+        once = self.start_seconds + self.phases.get("load", 0) + self.phases.get("write", 0)
+        return once + self.seconds * self.problems
+
     def cells(self) -> list[str]:
         ratio = "–"
         if self.ratios:
@@ -63,6 +75,7 @@ class Line:
             f"{self.tokens_per_second:.0f}",
             f"{self.floor_share:.0%}",
             *(f"{self.phases.get(phase, 0):.2f}" for phase in PHASES),
+            f"{self.end_to_end:.1f}",
             f"{self.peak_bytes / 2**30:.2f}",
             f"{self.differing}/{self.compared}" if self.compared else "–",
             str(self.distinct_tokens),

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
@@ -14,6 +14,8 @@ from cotsieve.rollouts.decoding import Completion, Decoding, Rows
 from cotsieve.rollouts.devices import DTYPES
 from cotsieve.rollouts.interventions import Intervention
 from cotsieve.rollouts.latent import LatentEngine, Projection
+from cotsieve.rollouts.narrow import Gate
+from cotsieve.rollouts.settling import settled
 from cotsieve.rollouts.work import Work
 
 Outcome = dict[tuple[int, int], Completion]
@@ -52,6 +54,15 @@ class TimedEngine(LatentEngine):
     """The engine with a clock around its parts; synchronising costs a little, so timed apart."""
 
     phases: Phases
+    lengths: "Lengths | None" = None
+    """How long the answers of the run at hand are."""
+
+    def run(self, work):
+        if self.lengths is None:
+            yield from super().run(work)
+            return
+        with _ended_at(self.lengths.of(work)):
+            yield from super().run(work)
 
     def _batch(self, work, chosen):
         with self.phases.phase("answers"):
@@ -98,19 +109,49 @@ def work_of(cases: Sequence[Case], ablations: Sequence[Zeroed]) -> Work:
     return Work([case.question for case in cases], ids, conditions)
 
 
-def run(engine: LatentEngine, work: Work, cases: Sequence[Case]) -> Outcome:
-    """All rows of a run, with the answer lengths of the cases."""
-    with answer_lengths(cases):
-        return {key: done for finished in engine.run(work) for key, done in finished}
+class Lengths:
+    """The answer lengths of a run and of any part of it, whose rows are counted anew."""
+
+    def __init__(self, whole: Work, cases: Sequence[Case]):
+        self._cases = {
+            id(question): case for question, case in zip(whole.questions, cases, strict=True)
+        }
+        self._conditions = {id(what): index for index, what in enumerate(whole.conditions)}
+
+    def of(self, part: Work) -> Mapping[tuple[int, int], int]:
+        """(problem, condition) of the part → most tokens of its answer."""
+        conditions = [self._conditions[id(what)] for what in part.conditions]
+        return {
+            (index, place): self._cases[id(question)].lengths[condition]
+            for index, question in enumerate(part.questions)
+            for place, condition in enumerate(conditions)
+        }
+
+
+def run(
+    engine: TimedEngine,
+    work: Work,
+    cases: Sequence[Case],
+    gate: Gate | None = None,
+    *,
+    settle: bool = False,
+) -> Outcome:
+    """All rows of a run; with `settle` those near a tie, or doubted by the gate, are run again."""
+    lengths = Lengths(work, cases)
+    engines = [engine, gate.engine()] if gate else [engine]
+    for one in engines:
+        one.lengths = lengths
+    rows = settled(engine, work, gate) if settle else engine.run(work)
+    return {key: done for finished in rows for key, done in finished}
 
 
 @contextlib.contextmanager
-def answer_lengths(cases: Sequence[Case]) -> Iterator[None]:
+def _ended_at(lengths: Mapping[tuple[int, int], int]) -> Iterator[None]:
     """End every row at its own length: there the stop token's logit is raised above all others."""
     choose = Rows.choose
 
     def choose_or_end(rows: Rows, how: Decoding, *more):
-        due = [row for row in rows.live if len(rows.written[row]) >= _length(cases, rows.keys[row])]
+        due = [row for row in rows.live if len(rows.written[row]) >= lengths[rows.keys[row]]]
         if due:
             rows.scores[torch.tensor(due, device=rows.scores.device), min(how.stop_ids)] = 1e6
         return choose(rows, how, *more)
@@ -120,10 +161,6 @@ def answer_lengths(cases: Sequence[Case]) -> Iterator[None]:
         yield
     finally:
         Rows.choose = choose
-
-
-def _length(cases: Sequence[Case], key: tuple[int, int]) -> int:
-    return cases[key[0]].lengths[key[1]]
 
 
 def clock(device: torch.device) -> float:
