@@ -25,7 +25,7 @@ NOTES = """\
 Ratio: reference / engine, time per problem on the same problems in turns; median, min-max of the
 rounds; the reference is timed on a sample spread over the question lengths, and then run on all
 problems to compare all tokens (on a GPU on the sample alone). End to end: start of the process,
-load, run and write, for a process that does this alone; the weights are drawn where a study reads them.
+load, run and write, for a process that does this alone; weights are drawn where a study reads them.
 Labels: at most so many `needs_cot` can differ from float32's, since a row of theirs does.
 Floor: the least time this device needs for the arithmetic or for reading the weights, from rates of
 a product and a copy measured in the same run. Phases are those of one more run, with a clock.

@@ -94,3 +94,15 @@ def test_a_job_waits_only_for_the_sources_it_reads(published_files, sweep, shard
     target = f"results/gsm8k-codi-llama/rollouts/codi-llama/{sweep}/{shard}.parquet"
     planned = planned_jobs(published_files, target, study=shipped("gsm8k-codi-llama"))
     assert planned.jobs == {"fetch_source": fetched, "fetch_model": 1, "generate": 1}
+
+
+def test_the_study_of_written_reasoning_is_planned(shared, tmp_path):
+    (tmp_path / "data").mkdir()
+    packed = shared / "data" / "math" / "math500.jsonl.gz"
+    (tmp_path / "data" / "math500.jsonl").write_bytes(gzip.decompress(packed.read_bytes()))
+    planned = planned_jobs(tmp_path, study=shipped("math500-r1-distill"))
+    models, sweeps, shards = 2, 2, 10
+    assert planned.jobs["trace"] == models * shards
+    assert planned.jobs["ablate"] == planned.jobs["grade"] == models * sweeps * shards
+    assert planned.jobs["fetch_model"] == planned.jobs["publish_traces"] == models
+    assert "fetch_source" not in planned.jobs
