@@ -25,7 +25,8 @@ explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
 
 publish: .venv/ready  ## show what publishing a dataset would do; PUSH=1 does it (docs/publishing.md)
 	@$(BIN)/python workflow/publish.py $(STUDY) --repo "$(REPO)" --model "$(MODEL)" \
-	    $(if $(TRACES),--traces) $(if $(PRIVATE),--private) $(if $(PUSH),--push)
+	    $(if $(BRANCH),--branch "$(BRANCH)") $(if $(filter 1,$(TRACES)),--traces) \
+	    $(if $(filter 1,$(PRIVATE)),--private) $(if $(filter 1,$(PUSH)),--push)
 
 test: .venv/ready  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -16,13 +16,16 @@ class Repository(HubHandler):
     """Path → content; None while there is no repository."""
     large: dict[str, bytes]
     """sha256 → content that has been transferred by itself."""
+    branches: set[str]
     writes: list[str]
+    refusing: str = ""
+    """What is posted to an address that ends in this is refused."""
     private: bool
 
     @classmethod
     def absent(cls) -> type["Repository"]:
         """A hub on which there is no repository yet."""
-        state = {"files": None, "large": {}, "writes": [], "private": False}
+        state = {"files": None, "large": {}, "branches": {"main"}, "writes": [], "private": False}
         return type("Absent", (cls,), state)
 
     @property
@@ -36,6 +39,8 @@ class Repository(HubHandler):
             return
         if self.files is None:
             self.answer({}, 404, {"X-Error-Code": "RepoNotFound"})
+        elif "/tree/" in path and path.rpartition("/")[2] not in self.branches:
+            self.answer({}, 404, {"X-Error-Code": "RevisionNotFound"})
         elif "/tree/" in path:
             self.answer([_listed(path, content) for path, content in self.files.items()])
         else:
@@ -47,7 +52,9 @@ class Repository(HubHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         path = self.path.partition("?")[0]
-        if path == "/api/repos/create":
+        if self.refusing and path.endswith(self.refusing):
+            self.answer({"error": "not yours"}, 403)
+        elif path == "/api/repos/create":
             self.created(json.loads(body))
         elif path == "/api/validate-yaml":
             self.answer({"errors": [], "warnings": []})
@@ -64,6 +71,10 @@ class Repository(HubHandler):
             self.answer({"files": kinds})
         elif path.endswith("/info/lfs/objects/batch"):
             self.asked_for_room(json.loads(body))
+        elif "/branch/" in path:
+            self.writes.append("branch")
+            self.branches.add(path.rpartition("/")[2])
+            self.answer({})
         elif "/commit/" in path:
             self.committed([json.loads(line) for line in body.splitlines()])
         else:

@@ -46,7 +46,7 @@ def main() -> int:
         model = _model(study, given.model, kind)
         folder = Path("results") / study.study / kind.folder / model
         _refuse_stale(given, folder, kind)
-        files = checked_files((given.directory or Path()) / folder, kind, study.study, model)
+        files = checked_files(given.directory / folder, kind, study.study, model)
         _publish(given, study.study, model, folder, files)
     except (BadInput, OSError, yaml.YAMLError) as error:
         print(error, file=sys.stderr)
@@ -63,8 +63,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--branch", default=MAIN, help=f"default: {MAIN}")
     parser.add_argument("--private", action="store_true", help="make a new repository private")
     parser.add_argument("--push", action="store_true", help="upload; default: show")
-    parser.add_argument("--directory", type=Path, help="working directory")
-    return parser.parse_args()
+    parser.add_argument("--directory", type=Path, default=Path(), help="working directory")
+    given = parser.parse_args()
+    given.directory = given.directory.absolute()  # planning changes the working directory
+    return given
 
 
 def _model(study: Study, name: str, kind: Kind) -> str:
@@ -115,7 +117,7 @@ def _publish(
     print("\n".join(_lines(given, folder, files, found)), flush=True)
     if given.push:
         message = f"{folder.parent.name} of {model}, study {study}"
-        place = (given.directory or Path()) / folder
+        place = given.directory / folder
         address = upload(place, files, given.repo, given.branch, given.private, message)
         print(f"uploaded: {address}")
     else:

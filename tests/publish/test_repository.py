@@ -1,6 +1,7 @@
 """Publishing asks the hub for what it holds, and puts there just what is new, in one commit."""
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from cotsieve.publish.repository import (
     state,
     upload,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -54,8 +57,8 @@ def files(folder: Path) -> list[LocalFile]:
     ]
 
 
-def put(folder: Path, private: bool = False) -> str:
-    return upload(folder, files(folder), "owner/set", "main", private, "one set")
+def put(folder: Path, private: bool = False, branch: str = "main") -> str:
+    return upload(folder, files(folder), "owner/set", branch, private, "one set")
 
 
 def test_looking_changes_nothing(hub, folder):
@@ -73,6 +76,26 @@ def test_the_files_arrive_as_they_are_and_no_others(hub, folder):
     assert {state(file, found) for file in files(folder)} == {"unchanged"}
     (folder / "README.md").write_text("# Another card\n")
     assert [state(file, found) for file in files(folder)] == ["unchanged", "changed"]
+
+
+def test_a_branch_is_made_when_it_is_absent(hub, folder):
+    put(folder)
+    found = look("owner/set", "draft")
+    assert (found.exists, found.branch) == (True, False)
+    hub.writes.clear()
+    put(folder, branch="draft")
+    assert hub.writes == ["create", "branch", "transfer", "commit"]
+    assert look("owner/set", "draft").branch
+
+
+@pytest.mark.parametrize("address", ["/create", "/preupload/main", "/commit/main"])
+def test_a_refused_upload_is_one_message(hub, folder, address):
+    hub.refusing = address
+    with pytest.raises(BadInput) as caught:
+        put(folder)
+    (finding,) = caught.value.findings
+    assert finding.where == "owner/set" and "HTTP 403" in finding.what
+    assert "hf auth login" in finding.mend and "commit" not in hub.writes
 
 
 def test_other_data_in_the_repository_is_not_mixed_with(hub, folder):
@@ -106,3 +129,10 @@ def test_what_the_hub_refuses_is_one_message(hub, repo, words):
 def test_a_repository_has_an_owner_and_a_name(name):
     with pytest.raises(BadInput, match="owner/name"):
         check_name(name)
+
+
+@pytest.mark.parametrize(("value", "uploads"), [("1", True), ("0", False), ("", False)])
+def test_make_uploads_only_when_told_so(value, uploads):
+    command = ["make", "--dry-run", "--always-make", "publish", "REPO=owner/set", f"PUSH={value}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ("--push" in done.stdout) is uploads and '--repo "owner/set"' in done.stdout

@@ -51,7 +51,7 @@ def test_it_shows_then_uploads_then_has_nothing_to_do(study):
         }
         assert "secret" not in done.stdout + done.stderr
 
-        again = publish(study, address, "--repo", "me/needs-cot")
+        again = publish(study, address, "--repo", "me/needs-cot", "--directory", ".")
         assert f"0 of {len(files)} files to upload" in again.stdout
 
 
