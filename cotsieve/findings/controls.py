@@ -10,9 +10,13 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.findings import necessity
 from cotsieve.findings.necessity import outcomes
 from cotsieve.findings.shares import Share, share
 from cotsieve.rollouts.schema import BASELINE
+
+MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error")
+"""What is read of the merged table."""
 
 
 class Control(NamedTuple):

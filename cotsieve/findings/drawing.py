@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.findings.card import KEYWORDS, CardFacts, card, opening
-from cotsieve.findings.controls import controls, failures
+from cotsieve.findings.controls import MERGED_COLUMNS, controls, failures
 from cotsieve.findings.croissant import Described, write_croissant
 from cotsieve.findings.dataset import COLUMNS, DATASET, JSON, PARQUET, new_rows, write_dataset
 from cotsieve.findings.existing import read_existing
@@ -57,7 +57,7 @@ def draw_dataset(
         passed = Counter(row["stratum"] for row in [*kept, *fresh])
         targets = proportional_targets(dict(sorted(passed.items())), total)
     found = DRAWS[method](kept, fresh, targets, seed)
-    table = tables.read(merged, MERGED)
+    table = tables.read(merged, MERGED, MERGED_COLUMNS)
     origin = tables.provenance(necessity)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
     facts = CardFacts(

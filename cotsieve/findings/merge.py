@@ -127,8 +127,8 @@ def _places(
     part: Part, problems: pa.Table, conditions: list[str], findings: list[Finding]
 ) -> _Places:
     """Positions of a part's rows; rows of unknown problems or conditions are findings."""
-    rollouts = tables.read(part.rollouts, ROLLOUTS).select(_KEY)
-    grades = tables.read(part.grades, GRADES).select(_KEY)
+    rollouts = tables.read(part.rollouts, ROLLOUTS, _KEY)
+    grades = tables.read(part.grades, GRADES, _KEY)
     if not grades.equals(rollouts):
         what = f"its rows are not those of {part.rollouts}"
         findings.append(Finding(str(part.grades), what, _remake(part.grades)))

@@ -44,6 +44,8 @@ NECESSITY = pa.schema(
         ("ablated_pass_high", pa.float64()),
     ]
 )
+MERGED_COLUMNS = ("sweep", "condition", "problem_id", "prediction", "verdict")
+"""What is read of the merged table; the others can be ten times as large."""
 
 
 class Outcome(NamedTuple):
@@ -103,10 +105,9 @@ def necessity(merged: pa.Table, problems: pa.Table, sweep: str, condition: str) 
 def outcomes(merged: pa.Table, sweep: str, condition: str) -> dict[str, Outcome]:
     """Problem id → what its samples under one condition come to, in the order of the table."""
     wanted = (pc.field("sweep") == sweep) & (pc.field("condition") == condition)
-    columns = ["problem_id", "prediction", "verdict"]
-    found = merged.select(["sweep", "condition", *columns]).filter(wanted)
+    found = merged.select(MERGED_COLUMNS).filter(wanted).drop_columns(["sweep", "condition"])
     graded: dict[str, list[tuple[str | None, str]]] = {}
-    for problem_id, *answer in zip(*(found[name].to_pylist() for name in columns), strict=True):
+    for problem_id, *answer in zip(*(column.to_pylist() for column in found.columns), strict=True):
         graded.setdefault(problem_id, []).append(tuple(answer))
     return {problem_id: outcome(samples) for problem_id, samples in graded.items()}
 

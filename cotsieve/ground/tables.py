@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotsieve.ground.faults import bad
+from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.files import appearing
 
 PROVENANCE = b"cotsieve.provenance"
@@ -65,25 +65,40 @@ def writing(
         writer.add_key_value_metadata({PROVENANCE: stamp, CONTENT: content})
 
 
-def read(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read a table that `write` or `writing` made.
+def read(
+    path: str | Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read a table that `write` or `writing` made, or of a large one only the named columns.
 
-    Raises BadInput when the file is damaged, or its columns are not those of `schema`.
+    Its whole content is checked either way, a row group at a time. Raises BadInput when the file is
+    damaged, or its columns are not those of `schema`.
     """
     with _damage_told(path):
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        groups = [file.read_row_group(index) for index in range(file.num_row_groups)]
-        metadata = file.metadata.metadata or {}
-        table = pa.concat_tables([file.schema_arrow.empty_table(), *groups])
-        sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
-        for group in groups:
-            _sum(sha256, group)
+        empty = file.schema_arrow.empty_table().replace_schema_metadata(None)
+        if schema is not None and empty.schema != schema:
+            raise bad(path, "its columns are not those this version writes", _mend(path))
+        chosen = list(empty.schema.names if columns is None else columns)
+        return pa.concat_tables([empty.select(chosen), *_checked(path, file, chosen)])
+
+
+def check(path: str | Path) -> None:
+    """Raise BadInput when a table is damaged; one row group of it is in memory at a time."""
+    with _damage_told(path):
+        for _ in _checked(path, pq.ParquetFile(path, page_checksum_verification=True), []):
+            pass
+
+
+def _checked(path: str | Path, file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield these columns of every row group; at the end BadInput unless all columns are sound."""
+    metadata = file.metadata.metadata or {}
+    sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
+    for index in range(file.num_row_groups):
+        group = file.read_row_group(index)
+        _sum(sha256, group)
+        yield group.select(columns).replace_schema_metadata(None)
     if metadata.get(CONTENT) != sha256.hexdigest().encode():
         raise bad(path, "its content does not match its checksum", _mend(path))
-    table = table.replace_schema_metadata(None)
-    if schema is not None and table.schema != schema:
-        raise bad(path, "its columns are not those this version writes", _mend(path))
-    return table
 
 
 def provenance(path: str | Path) -> dict[str, object]:
@@ -98,6 +113,8 @@ def _damage_told(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Run the workflow to make it.") from None
+    except BadInput:
+        raise
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         first_line = (str(error).splitlines() or ["no detail"])[0]
         raise bad(path, f"cannot be read as Parquet ({first_line})", _mend(path)) from None

@@ -35,6 +35,8 @@ class Compared(NamedTuple):
 
 
 _READ = ["condition", "problem_id", "sample", "answer", "answer_text"]
+MERGED_COLUMNS = ("sweep", *_READ)
+"""What is read of the merged table."""
 
 
 def compare_graders(

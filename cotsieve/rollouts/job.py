@@ -61,7 +61,7 @@ def run_shard(
 
     `given` rows are taken as they are. `make` yields the rows that are neither given nor kept; it
     is called only if there are any, so that no model is loaded in vain. Once it is, what the shards
-    in `ahead` miss is made as well, and kept for their own jobs.
+    in `ahead` miss is made as well, and their tables are kept for their own jobs.
     """
     started = time.perf_counter()
     rows = {_key(row): row for row in given}
@@ -73,12 +73,15 @@ def run_shard(
         missing = _missing(rows, wanted)
         if missing:
             homes = dict.fromkeys((problem.problem_id for problem in problems), kept)
-            for shard in ahead:
-                _take(shard, recipe, samples, missing, homes, others)
-            rows |= _made(make, missing, homes)
+            taken = [
+                shard for shard in ahead if _take(shard, recipe, samples, missing, homes, others)
+            ]
+            rows |= _made(make, missing, homes, kept)
+            for shard in taken:
+                _finish(shard, recipe, samples)
         ordered = [rows[_named(*item)] for item in wanted]
         tables.write(ordered, output, ROLLOUTS, recipe.origin())
-        kept.finish(output)
+        kept.finish(output, ordered)
     failed = sum(row["finish_reason"] == "failed" for row in ordered)
     seconds = time.perf_counter() - started
     log.info("%d rows, %d of them failed, %.1f s", len(ordered), failed, seconds)
@@ -99,11 +102,11 @@ def _take(
     missing: dict[Pairs, list[Problem]],
     homes: dict[str, KeptRows],
     locks: contextlib.ExitStack,
-) -> None:
-    """Add what a shard misses to the work, unless another job is at it."""
+) -> bool:
+    """Add what a shard misses to the work, if anything, unless another job is at it."""
     with contextlib.ExitStack() as lock:
         if not lock.enter_context(shard.kept.alone_now()):
-            return
+            return False
         wanted = _wanted(shard.problems, recipe, samples)
         absent = _missing(_reused(shard.kept, recipe, wanted), wanted)
         if absent:
@@ -111,14 +114,29 @@ def _take(
                 missing.setdefault(pairs, []).extend(problems)
             homes.update(dict.fromkeys((p.problem_id for p in shard.problems), shard.kept))
             locks.push(lock.pop_all())
+        return bool(absent)
+
+
+def _finish(shard: Ahead, recipe: Recipe, samples: int) -> None:
+    """Keep the table of a shard, which its own job then need not make; not if a row is missing."""
+    wanted = _wanted(shard.problems, recipe, samples)
+    rows = _reused(shard.kept, recipe, wanted)
+    if len(rows) == len(wanted):
+        ordered = [rows[_named(*item)] for item in wanted]
+        tables.write(ordered, shard.kept.table, ROLLOUTS, recipe.origin())
+        shard.kept.close(ordered)
 
 
 def _made(
     make: Callable[[Missing], Iterator[list[Row]]],
     missing: Missing,
     homes: Mapping[str, KeptRows],
+    own: KeptRows,
 ) -> dict[Key, Row]:
-    """Make the rows that are missing; whatever ends the job, those that are finished are kept."""
+    """Make the rows that are missing and return the own ones; the others are on disk alone.
+
+    Whatever ends the job, those that are finished are kept.
+    """
     rows: dict[Key, Row] = {}
     progress = None
     with contextlib.ExitStack() as ending:
@@ -127,7 +145,7 @@ def _made(
             ending.enter_context(before_the_end(kept.flush))
         for finished in make(missing):
             progress = progress or Progress(rows_wanted(missing))  # the model is loaded by now
-            rows |= {_key(row): row for row in finished}
+            rows |= {_key(row): row for row in finished if homes[row["problem_id"]] is own}
             for kept, group in _by_home(finished, homes):
                 kept.add(group)
             progress.add(finished)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import appearing
+from cotsieve.rollouts.finished import Finished
 from cotsieve.rollouts.schema import ROLLOUTS
 
 log = logging.getLogger(__name__)
@@ -44,13 +45,15 @@ class KeptRows:
         *,
         most_problems: int,
         most_seconds: float,
+        finished: Finished | None = None,
     ):
         """`rows` are the shard's row numbers in its source; `most_problems` and `most_seconds`
-        bound what a killed job loses."""
+        bound what a killed job loses. `finished` notes the finished table for a later job."""
         self._folder = Path(folder)
         self._first, self._last = min(rows, default=0), max(rows, default=-1)
         self._name = f"{self._first:08d}-{self._last:08d}.{sweep}"
         self._most_problems, self._most_seconds = most_problems, most_seconds
+        self._finished = finished
         self._waiting: list[Row] = []
         self._written = time.monotonic()
 
@@ -83,10 +86,18 @@ class KeptRows:
             tables.write(rows, parts / f"{number:06d}.parquet", ROLLOUTS)
         self._waiting, self._written = [], time.monotonic()
 
-    def finish(self, output: str | Path) -> None:
-        """Keep the finished table `output`, which replaces the parts of this job."""
-        with appearing(self._folder / f"{self._name}.parquet") as temporary:
+    def finish(self, output: str | Path, rows: Sequence[Row]) -> None:
+        """Keep the finished table `output` of these rows, which replaces the parts of this job."""
+        with appearing(self.table) as temporary:
             shutil.copyfile(output, temporary)  # a copy, so that damage to one spares the other
+        self.close(rows)
+
+    def close(self, rows: Sequence[Row]) -> None:
+        """The finished table of these rows lies at `table`: it replaces the parts of this job."""
+        whole = all(row["finish_reason"] != "failed" for row in rows)  # others get another try
+        if self._finished and whole:
+            problems = len({row["problem_id"] for row in rows})
+            self._finished.put(self.table, problems, len(rows))
         shutil.rmtree(self._parts, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -124,12 +135,17 @@ class KeptRows:
             os.close(lock)
 
     @property
+    def table(self) -> Path:
+        """Where the finished table is kept."""
+        return self._folder / f"{self._name}.parquet"
+
+    @property
     def _parts(self) -> Path:
         return self._folder / f"{self._name}.parts"
 
     def _candidates(self) -> Iterator[Path]:
         """Files that may hold rows of this shard: its own first, then overlapping ones."""
-        own = [self._folder / f"{self._name}.parquet", self._parts]
+        own = [self.table, self._parts]
         others = [
             path
             for path in sorted(self._folder.glob("*-*.*"))

@@ -20,6 +20,8 @@ def chains(plan: Plan) -> tuple[list[Problem], set[str]]:
 
 def round_of(plan: Plan, shard: Shard) -> int:
     """The round a shard belongs to, from 0; all are in round 0 where there are no rounds."""
+    if plan.study.publish.fill_round is None:
+        return 0
     return _rounds(plan).index(_rows(plan, shard))
 
 

@@ -62,7 +62,7 @@ class Integrity:
 def _check(path: Path) -> None:
     """Raise BadInput when a file is damaged."""
     if path.suffix == ".parquet":
-        tables.read(path)
+        tables.check(path)
         return
     try:
         json.loads(path.read_bytes())

@@ -1,5 +1,6 @@
 """What the scripts that make rollouts need besides their params: plan, files, and how to run."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.finished import Finished
 from cotsieve.rollouts.job import Ahead, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
@@ -69,13 +71,31 @@ class Making:
 
     def kept(self, what: str) -> KeptRows:
         """The rows kept for this shard; `what` tells sweeps and traces apart."""
-        return self._kept(what, self.names.source, self.problems)
+        return self._kept(what, self._shard, self.problems)
 
     def ahead(self, what: str) -> Iterator[Ahead]:
-        """Other shards of the study that this job may work on while its model is loaded."""
-        for shard in same_round(self.plan, self._shard)[: self._most_ahead()]:
+        """Other shards of the study that this job may work on while its model is loaded.
+
+        Those that follow come first. A shard of a source that is not on this machine, or not
+        fetched yet, is left to its own job.
+        """
+        found = filter(self._is_here, self._others())
+        unfinished = (shard for shard in found if not self._finished(what, shard).is_noted())
+        for shard in itertools.islice(unfinished, self._most_ahead()):
             problems = self.plan.held(shard)
-            yield Ahead(problems, self._kept(what, shard.source, problems))
+            yield Ahead(problems, self._kept(what, shard, problems))
+
+    def _others(self) -> list[Shard]:
+        """The shards of this round after this one, then those before it."""
+        places = {shard.name: place for place, shard in enumerate(self.plan.shards)}
+        mine = places[self._shard.name]
+        others = same_round(self.plan, self._shard)
+        return sorted(others, key=lambda shard: places[shard.name] < mine)
+
+    def _is_here(self, shard: Shard) -> bool:
+        """Whether the files that tell which problems a shard holds can be read."""
+        needed = self.plan.sources_for(shard.source, f"{shard.index:04d}")
+        return all(self.plan.source_file(name).is_file() for name in needed)
 
     @staticmethod
     def round_is_unneeded(decision: str | None) -> bool:
@@ -96,12 +116,17 @@ class Making:
             return 0
         return len(self.plan.shards) if len(visible_gpus(os.environ)) == 1 else 0
 
-    def _kept(self, what: str, source: str, problems: list[Problem]) -> KeptRows:
+    def _kept(self, what: str, shard: Shard, problems: list[Problem]) -> KeptRows:
         engine, names = self.study.engine, self.names
         return KeptRows(
-            f"results/{names.study}/kept/{names.model}/{source}",
+            f"results/{names.study}/kept/{names.model}/{shard.source}",
             what,
             [problem.row for problem in problems],
             most_problems=engine.keep_problems,
             most_seconds=engine.keep_seconds,
+            finished=self._finished(what, shard),
         )
+
+    def _finished(self, what: str, shard: Shard) -> Finished:
+        problems = {"problems": {"rows": shard.rows, "content": shard.prompts}}
+        return Finished.of(self.names, self.params, what, shard.name, problems)

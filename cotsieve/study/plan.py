@@ -25,6 +25,9 @@ from cotsieve.study.part import decided, plain
 from cotsieve.study.places import located
 from cotsieve.study.settings import Study
 
+Groups = dict[tuple[str, int], list[Problem]]
+"""(source, number of a shard) → its problems."""
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -52,6 +55,7 @@ class Plan:
         self.files: dict[str, str] = {}
         """Source → its file, where that is not the usual one."""
         self._problems: dict[str, list[Problem]] = {}
+        self._fetched: dict[tuple[str | int | None, ...], Groups] = {}
 
     def source_file(self, name: str) -> Path:
         """The local file of a source; for a hub source the one the fetch rule writes."""
@@ -151,13 +155,11 @@ class Plan:
             return self._by_shard.get((source, index), [])
         names = self.sources_for(source, str(index))
         limit = self.study.select.limit if len(names) > 1 or self._first(source) else None
-        chosen = select([self.problems(name) for name in names], self._exclusions, limit)
-        size = self.study.engine.shard_size
-        return [
-            problem
-            for problem in chosen.problems
-            if problem.source == source and problem.row // size == index
-        ]
+        key = (*names, limit)
+        if key not in self._fetched:
+            sources = [self.problems(name) for name in names]
+            self._fetched[key] = self._grouped(select(sources, self._exclusions, limit))
+        return self._fetched[key].get((source, index), [])
 
     def _first(self, source: str) -> bool:
         """Whether no source comes before this one, so that the limit counts in it alone."""
@@ -252,12 +254,12 @@ class Plan:
         return [sources, exclusions, self.study.select.limit, decided(self.study.strata)]
 
     @cached_property
-    def _by_shard(self) -> dict[tuple[str, int], list[Problem]]:
+    def _by_shard(self) -> Groups:
         return self._grouped(self.selection)
 
-    def _grouped(self, selection: Selection) -> dict[tuple[str, int], list[Problem]]:
+    def _grouped(self, selection: Selection) -> Groups:
         size = self.study.engine.shard_size
-        groups: dict[tuple[str, int], list[Problem]] = {}
+        groups: Groups = {}
         for problem in selection.problems:
             groups.setdefault((problem.source, problem.row // size), []).append(problem)
         return groups

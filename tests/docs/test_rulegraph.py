@@ -32,7 +32,7 @@ def test_the_picture_has_the_edges_of_the_default_study(tmp_path):
     names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', graph, re.M))
     told = re.findall(r"^\s*(\d+) -> (\d+)\s*$", graph, re.M)
     edges = {(names[maker], names[reader]) for maker, reader in told}
-    assert {edge for edge in edges if "all" not in edge} == EDGES
+    assert {edge for edge in edges if "all" not in edge} == EDGES, "make rulegraph"
     assert len(PICTURE.splitlines()) == len(EDGES) + 3
 
 

@@ -131,3 +131,39 @@ def test_values_that_do_not_fit_the_schema_are_not_written(tmp_path):
         with pytest.raises((pa.ArrowException, OverflowError)):
             tables.write([dict.fromkeys(SCHEMA.names) | row], path, SCHEMA)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_some_columns_come_back_as_they_are_in_the_whole(tmp_path):
+    path = tmp_path / "table.parquet"
+    with tables.writing(path, SCHEMA) as add:
+        for start in range(0, len(ROWS), 100):
+            add(pa.Table.from_pylist(ROWS[start : start + 100], schema=SCHEMA))
+    whole = tables.read(path, SCHEMA)
+    assert tables.read(path, SCHEMA, ["share", "name"]).equals(whole.select(["share", "name"]))
+    with pytest.raises(BadInput, match="columns"):
+        tables.read(path, pa.schema(list(SCHEMA)[:2]), ["name"])
+
+
+def test_damage_to_a_column_that_is_not_asked_for_is_refused(tmp_path):
+    path, other = tmp_path / "table.parquet", tmp_path / "other.parquet"
+    tables.write(ROWS, path, SCHEMA)
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(other, file.schema_arrow) as writer:
+        changed = file.read().set_column(1, "count", pa.array(range(1, 302), pa.int32()))
+        writer.write_table(changed)
+        writer.add_key_value_metadata(file.metadata.metadata)
+    for look in (lambda: tables.read(other, SCHEMA, ["name"]), lambda: tables.check(other)):
+        with pytest.raises(BadInput, match="checksum"):
+            look()
+    tables.check(path)
+
+
+def test_of_a_large_table_only_what_is_asked_for_stays_in_memory(tmp_path):
+    path, groups, rows = tmp_path / "table.parquet", 20, 1000
+    with tables.writing(path, SCHEMA) as add:
+        for group in range(groups):
+            long = [{"name": f"{group} {row} " * 100, "count": row} for row in range(rows)]
+            add(pa.Table.from_pylist(long, schema=SCHEMA))
+    before = pa.total_allocated_bytes()
+    found = tables.read(path, SCHEMA, ["count"])
+    assert found.num_rows == groups * rows
+    assert pa.total_allocated_bytes() - before < 2 * found.nbytes + 100_000

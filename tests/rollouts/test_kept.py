@@ -163,7 +163,7 @@ def test_two_processes_on_one_shard_wait_for_each_other(tmp_path):
         thread.start()
         thread.join(0.3)
         order.append("first")
-        first.finish(make_table(tmp_path))
+        first.finish(make_table(tmp_path), [])
     thread.join(10)
     assert order == ["first", "second"]
 

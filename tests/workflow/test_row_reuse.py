@@ -13,7 +13,7 @@ KEPT = re.compile(r"(\d+) rows are kept from before")
 ZERO = {"operation": "zero", "layer": "middle"}
 
 
-def generated(place: Place, sweep: str = "main") -> dict[str, int]:
+def generated(place: Place, sweep: str = "main", cores: int = 2) -> dict[str, int]:
     """Shard → rows it generated, for the jobs of model `other` that a run of its rollouts starts.
 
     What they printed is taken away, so that the next call tells of its own jobs alone.
@@ -22,7 +22,7 @@ def generated(place: Place, sweep: str = "main") -> dict[str, int]:
     shutil.rmtree(logs, ignore_errors=True)
     wanted = [file for file in place.planned().outputs if f"/rollouts/other/{sweep}/" in file]
     if wanted:
-        place.run(*wanted)
+        place.run(*wanted, "--cores", str(cores))
     rows = {log.stem: len(rollouts(place, sweep, log.stem)) for log in sorted(logs.glob("*.log"))}
     return {
         shard: count - int(KEPT.search((logs / f"{shard}.log").read_text())[1])
@@ -91,6 +91,25 @@ def test_what_a_killed_job_left_counts_under_its_own_settings_alone(
     shorter = rollouts(place, "main", "0001")
     assert {len(row["token_ids"]) for row in shorter} <= set(range(6))
     assert not {row["row_key"] for row in shorter} & {row["row_key"] for row in rows}
+
+
+def test_one_load_serves_every_stale_shard(finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    place.change_study({"engine": {"ahead": 9}, "decoding": {"max_new_tokens": 6}})
+    made = generated(place, cores=1)  # at a time, as where there is one GPU
+    assert sorted(made) == ["0000", "0001", "0002"]
+    assert sorted(made.values()) == [0, 0, 8], "one job makes the rows of all"
+    assert sorted(loads(place)) == [0, 0, 1]
+
+    place.edit_rows(lambda rows: rows[9].update(question="Now: " + rows[9]["question"]))
+    assert generated(place) == {"0002": 2}, "the stale shard alone"
+    assert loads(place) == [1]
+
+
+def loads(place: Place) -> list[int]:
+    """How often the model was loaded by each job of the last call of `generated`."""
+    logs = sorted((place.results / "logs/generate/other/main/toy").glob("*.log"))
+    return [log.read_text().count("model loaded") for log in logs]
 
 
 def without_margin(rows: list[dict]) -> list[dict]:

@@ -5,6 +5,7 @@ dict with its name inside: no change can hide behind an equal value of another p
 """
 
 import atexit
+import gc
 from collections import Counter
 from pathlib import Path
 
@@ -38,6 +39,9 @@ from cotsieve.study.part import decided
 from cotsieve.study.settings import read_study
 
 ROOT = REPOSITORY
+# The plan of a large study is millions of objects that all live on. Python looks through them for
+# garbage so often that a plan of 10,000 jobs takes an eighth longer.
+gc.set_threshold(200_000, 20, 100)
 
 try:
     for file in workflow.configfiles:

@@ -3,12 +3,12 @@
 from cotsieve.findings.merge import MERGED
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read, write
-from cotsieve.report.grader_check import DISAGREEMENTS, compare_graders
+from cotsieve.report.grader_check import DISAGREEMENTS, MERGED_COLUMNS, compare_graders
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         found = compare_graders(
-            read(snakemake.input.merged, MERGED),
+            read(snakemake.input.merged, MERGED, MERGED_COLUMNS),
             processes=snakemake.threads,
             **snakemake.params.graders["graders"],
         )

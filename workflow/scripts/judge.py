@@ -1,7 +1,7 @@
 """Judge a model. In: merged rollouts, problems. Out: one row per problem (schema NECESSITY)."""
 
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import NECESSITY, necessity
+from cotsieve.findings.necessity import MERGED_COLUMNS, NECESSITY, necessity
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import provenance, read, write
 from cotsieve.problems.problem import PROBLEMS
@@ -9,5 +9,6 @@ from cotsieve.problems.problem import PROBLEMS
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         merged, sieve = snakemake.input.merged, dict(snakemake.params.sieve["sieve"])
-        rows = necessity(read(merged, MERGED), read(snakemake.input.problems, PROBLEMS), **sieve)
+        rollouts = read(merged, MERGED, MERGED_COLUMNS)
+        rows = necessity(rollouts, read(snakemake.input.problems, PROBLEMS), **sieve)
         write(rows, snakemake.output[0], NECESSITY, provenance(merged) | {"sieve": sieve})

@@ -1,0 +1,135 @@
+"""What 75 shards cost beside the work in them: `python -m benchmarks.many_shards`.
+
+7,500 generated problems through the tiny latent model on a CPU, one job at a time, as where there
+is one GPU. The first job loads the model and makes the rows of all shards (`engine.ahead`); the
+others take their tables. Then one row is edited, and one shard made again. `--problems`,
+`--shard-size` and `--ahead` for other sizes. Prints a line for `benchmarks/scale.md`.
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+import yaml
+
+from cotsieve.demo.stories import make_problems, write_jsonl
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / "resources" / "models" / "tiny-codi"
+LOADED = re.compile(r"model loaded on \w+ in ([\d.]+) s")
+COLUMNS = (
+    "problems × 2", "shards", "ahead", "stale", "whole s", "model loads", "load s",
+    "job that made rows s", "its peak GiB", "other job s", "Snakemake s", "beside the work",
+)  # fmt: skip
+
+
+class Job(NamedTuple):
+    """One job as Snakemake measured it, and what its log says of the model."""
+
+    seconds: float
+    peak: float
+    """GiB; what takes no time is not measured."""
+    load: float | None
+    """Seconds; None where the model was not loaded."""
+
+
+def make_study(folder: Path, problems: int, shard_size: int, ahead: int) -> None:
+    write_jsonl(make_problems(problems, seed=1), folder / "problems.jsonl")
+    model = {"checkpoint": str(MODEL), "base": str(MODEL / "base")}
+    study = {
+        "study": "many",
+        "sources": {"made": {"path": "problems.jsonl", "format": "gsm8k"}},
+        "models": {"tiny": model | {"lora": {"rank": 8, "alpha": 32}}},
+        "decoding": {"max_new_tokens": 16},
+        "sweeps": {"main": {"conditions": {"zero": {"operation": "zero", "layer": "middle"}}}},
+        "sieve": {"sweep": "main", "ablation": "zero"},
+        "draw": {"targets": {"2-step": 150}},
+        "engine": {"batch_rows": 128, "shard_size": shard_size, "ahead": ahead, "device": "cpu"},
+    }
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+def timed(folder: Path) -> tuple[float, list[Job]]:
+    """Seconds of a run up to the rollouts, and its jobs."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(folder), "--cores", "1", "--configfile", "study.yaml"]
+    began, started = time.time(), time.perf_counter()
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "--until", "generate"], cwd=folder, env=environment, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    seconds = time.perf_counter() - started
+    place = Path("generate/tiny/main/made")
+    told = (folder / "results/many/benchmarks" / place).glob("*.tsv")
+    logs = folder / "results/many/logs" / place
+    return seconds, [
+        _job(path, logs / f"{path.stem}.log") for path in told if path.stat().st_mtime > began
+    ]
+
+
+def _job(measured: Path, log: Path) -> Job:
+    (row,) = csv.DictReader(measured.open(), delimiter="\t")
+    load = LOADED.search(log.read_text())
+    peak = 0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"]) / 1024
+    return Job(float(row["s"]), peak, load and float(load[1]))
+
+
+def line(given: argparse.Namespace, stale: int, seconds: float, jobs: list[Job]) -> str:
+    makers = [job for job in jobs if job.load is not None]
+    others = [job.seconds for job in jobs if job.load is None]
+    loads, busy = sum(job.load for job in makers), sum(job.seconds for job in makers)
+    cells = (
+        f"{given.problems:,}",
+        -(-given.problems // given.shard_size),
+        given.ahead,
+        stale,
+        f"{seconds:.1f}",
+        len(makers),
+        f"{loads:.1f}",
+        f"{busy:.1f}",
+        f"{max(job.peak for job in makers):.2f}",
+        f"{fmean(others):.2f}" if others else "–",
+        f"{seconds - busy - sum(others):.1f}",
+        f"{1 - (busy - loads) / seconds:.0%}",
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def edit_last_row(file: Path) -> None:
+    *rows, last = file.read_text().splitlines()
+    row = json.loads(last)
+    rows.append(json.dumps(row | {"question": f"Now: {row['question']}"}))
+    file.write_text("\n".join(rows) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What many shards cost beside their work.")
+    parser.add_argument("--problems", type=int, default=7500)
+    parser.add_argument("--shard-size", type=int, default=100)
+    parser.add_argument("--ahead", type=int, default=10_000)
+    given = parser.parse_args()
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        make_study(folder, given.problems, given.shard_size, given.ahead)
+        seconds, jobs = timed(folder)
+        print(line(given, len(jobs), seconds, jobs), flush=True)
+        edit_last_row(folder / "problems.jsonl")
+        seconds, jobs = timed(folder)
+        assert len(jobs) == 1, "one shard of them is stale"
+        print(line(given, len(jobs), seconds, jobs))
+
+
+if __name__ == "__main__":
+    main()
