@@ -1,4 +1,4 @@
-"""The table of a shard that another job made is taken as it is, cheaply, and only if it is right."""
+"""The table of a shard that another job made is taken as it is, cheaply, if it is the right one."""
 
 import subprocess
 import sys
