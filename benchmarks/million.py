@@ -1,9 +1,9 @@
 """Seconds and peak memory from a million rollouts to a dataset: `python -m benchmarks.million`.
 
-125,000 problems × 8 conditions in 500 shards, as the rules see them: made up, graded,
-merged, judged, drawn. Then the report of 10,000 problems × 8 conditions. Each step is a process of
-its own, as in the workflow; the memory is its largest resident set. `--problems` and `--conditions` for other
-sizes. Prints a line per step, for `benchmarks/scale.md`.
+125,000 problems × 8 conditions in 500 shards, as the rules see them: made up, graded, merged,
+judged, drawn. Then the report of 10,000 problems × 8 conditions. Each step is a process of its own,
+as in the workflow; the memory is its largest resident set. `--problems` and `--conditions` are for
+other sizes. Prints a line per step, for `benchmarks/scale.md`.
 """
 
 import argparse

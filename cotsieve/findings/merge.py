@@ -43,6 +43,8 @@ ROWS_PER_GROUP = 16_384
 """Rows of a Parquet row group; fixed, so that the file's bytes do not depend on the shards."""
 
 _KEY = ["problem_id", "condition", "sample"]
+_ABOUT = ["source", "row", "stratum", "steps", "answer"]
+"""What the table of problems adds to a rollout."""
 _SHOWN = 5
 
 
@@ -108,13 +110,13 @@ def _pieces(
 ) -> Iterator[pa.Table]:
     """The merged table in order, in pieces as large as the shards that overlap."""
     all_parts = [Part(sweep, Path(rollouts), Path(grades)) for sweep, rollouts, grades in parts]
+    problems = problems.select(["problem_id", *_ABOUT]).combine_chunks()
+    known = _numbered(problems["problem_id"].to_pylist())
     findings: list[Finding] = []
     placed: dict[str, list[_Placed]] = {}
     for sweep in sorted({part.sweep for part in all_parts} | set(conditions)):
         names = list(conditions.get(sweep, ()))
-        found = [
-            _places(part, problems, names, findings) for part in all_parts if part.sweep == sweep
-        ]
+        found = [_places(part, known, names, findings) for part in all_parts if part.sweep == sweep]
         placed[sweep] = _positions(sweep, found, problems, names, findings)
     if findings:
         raise BadInput(findings)
@@ -124,7 +126,7 @@ def _pieces(
 
 
 def _places(
-    part: Part, problems: pa.Table, conditions: list[str], findings: list[Finding]
+    part: Part, problems: Mapping[str, int], conditions: list[str], findings: list[Finding]
 ) -> _Places:
     """Positions of a part's rows; rows of unknown problems or conditions are findings."""
     rollouts = tables.read(part.rollouts, ROLLOUTS, _KEY)
@@ -133,8 +135,8 @@ def _places(
         what = f"its rows are not those of {part.rollouts}"
         findings.append(Finding(str(part.grades), what, _remake(part.grades)))
     index = {
-        "problem_id": _index_in(rollouts["problem_id"], problems["problem_id"]),
-        "condition": _index_in(rollouts["condition"], pa.array(conditions, pa.string())),
+        "problem_id": _places_in(problems, rollouts["problem_id"]),
+        "condition": _places_in(_numbered(conditions), rollouts["condition"]),
     }
     for name, positions in index.items():
         unknown = rollouts[name].filter(pa.array(positions < 0)).unique().to_pylist()
@@ -217,8 +219,7 @@ def _piece(group: list[_Placed], problems: pa.Table) -> pa.Table:
 def _joined(placed: _Placed, problems: pa.Table) -> pa.Table:
     rollouts = tables.read(placed.part.rollouts, ROLLOUTS)
     grades = tables.read(placed.part.grades, GRADES)
-    about = problems.select(["source", "row", "stratum", "steps", "answer"])
-    about = about.take(pa.array(placed.problem))
+    about = problems.select(_ABOUT).take(pa.array(placed.problem))
     columns = {
         "sweep": pa.array([placed.part.sweep] * rollouts.num_rows, pa.string()),
         **dict(zip(rollouts.column_names, rollouts.columns, strict=True)),
@@ -241,11 +242,14 @@ def _row_groups(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield held.combine_chunks()
 
 
-def _index_in(values: pa.ChunkedArray, known: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Positions in `known`, -1 where absent."""
-    if isinstance(known, pa.ChunkedArray):
-        known = known.combine_chunks()
-    return pc.index_in(values, value_set=known).fill_null(-1).to_numpy().astype(np.int64)
+def _numbered(values: Sequence[str]) -> dict[str, int]:
+    """Value → its place; made once for all parts, each of which holds few of the problems."""
+    return {value: place for place, value in enumerate(values)}
+
+
+def _places_in(known: Mapping[str, int], values: pa.ChunkedArray) -> np.ndarray:
+    """Places of values among those known, -1 where absent."""
+    return np.array([known.get(value, -1) for value in values.to_pylist()], dtype=np.int64)
 
 
 def _named(

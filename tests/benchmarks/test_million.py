@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from benchmarks.million import CHAIN, report, shards
-
 from cotsieve.ground import tables
 
 
