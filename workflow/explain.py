@@ -62,12 +62,17 @@ def planned(
     workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
     workflow._build_dag()
     needed = set(workflow.dag.needrun_jobs())
-    ordered = [job for level in workflow.dag.toposorted() for job in sorted(level, key=name_of)]
+    levels = (sorted(level, key=_in_order) for level in workflow.dag.toposorted())
     return [
         Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow)))
-        for job in ordered
+        for level in levels
+        for job in level
         if job in needed and job.output
     ]
+
+
+def _in_order(job) -> tuple[str, str]:
+    return job.rule.name, name_of(job)
 
 
 def name_of(job) -> str:

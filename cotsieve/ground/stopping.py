@@ -10,6 +10,10 @@ from types import FrameType
 _DEATH_OF_PARENT = 1
 """Linux's number for "send me this signal when my parent dies" (prctl, PR_SET_PDEATHSIG)."""
 
+GRACE = 15
+"""Seconds the last acts may take. One may wait in vain for what the code it interrupts was at, such
+as the first import of a library; then the kernel ends the process."""
+
 _last_acts: list[Callable[[], object]] = []
 
 
@@ -46,6 +50,8 @@ def stop_with_parent() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(GRACE)
     for act in reversed(_last_acts):
         with contextlib.suppress(Exception):  # such as a full disk; the others still come
             act()

@@ -17,6 +17,15 @@ PROVENANCE = b"cotsieve.provenance"
 CONTENT = b"cotsieve.sha256"
 
 
+def load_converters() -> None:
+    """Have all loaded that writing rows needs.
+
+    With the first Python value it converts, pyarrow imports pandas under a lock. A signal that came
+    meanwhile, and whose handler writes rows, would wait for that lock for ever.
+    """
+    pa.array([], pa.int64())
+
+
 def write(
     table: pa.Table | Sequence[Mapping[str, object]],
     path: str | Path,

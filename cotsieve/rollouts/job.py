@@ -139,6 +139,7 @@ def _made(
     """
     rows: dict[Key, Row] = {}
     progress = None
+    tables.load_converters()
     with contextlib.ExitStack() as ending:
         for kept in {id(kept): kept for kept in homes.values()}.values():
             ending.callback(kept.flush)

@@ -54,6 +54,17 @@ def test_a_job_that_is_terminated_finishes_writing(tmp_path):
     assert "stopped by a signal" in (tmp_path / "job.log").read_text()
 
 
+def test_a_last_act_that_waits_in_vain_does_not_keep_the_job(tmp_path):
+    """As one does that needs a lock of the code it interrupted."""
+    vain = "from cotsieve.ground import stopping\nstopping.GRACE = 1\n" + JOB.replace(
+        'raise OSError("no room")', "__import__('threading').Event().wait()"
+    )
+    process = started(vain, folder=tmp_path)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGALRM
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
 def test_a_job_ends_with_the_run_that_started_it(tmp_path):
     process = started(RUN, JOB, folder=tmp_path)

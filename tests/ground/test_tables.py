@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +20,25 @@ ROWS = [
     {"name": f"row {i} é", "count": i, "ids": list(range(i % 7)), "share": i / 3}
     for i in range(300)
 ] + [{"name": None, "count": None, "ids": None, "share": None}]
+
+
+WRITING = """
+import sys
+import pyarrow as pa
+from cotsieve.ground import tables
+tables.load_converters()
+before = set(sys.modules)
+tables.write([{"name": "é", "ids": [1]}], sys.argv[1], pa.schema(
+    [("name", pa.string()), ("ids", pa.list_(pa.int32()))]))
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_writing_rows_imports_nothing_more(tmp_path):
+    """A signal handler does it, maybe in the middle of an import."""
+    command = [sys.executable, "-c", WRITING, str(tmp_path / "rows.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_rows_come_back_with_types_nulls_and_origin(tmp_path):

@@ -107,6 +107,7 @@ def test_sigterm_writes_what_is_finished_before_the_process_ends(tmp_path, monke
         with pytest.raises(SystemExit):
             make(tmp_path, Terminated(recipe(), 3), most_problems=50)
     finally:
+        signal.alarm(0)
         signal.signal(signal.SIGTERM, before)
     assert left == [143, 6]
 

@@ -34,6 +34,11 @@ COMPARED = ("problems.", "exclusions.", "grades/", "merged/", "necessity/", "dat
 PROBLEMS, CONDITIONS = 80, 2
 PATIENCE = 120.0
 """Seconds a run that was hit may take to end."""
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "COTSIEVE_CACHE": ".cotsieve",
+    "PYTHONFAULTHANDLER": "1",  # a process that does not end can be asked where it is
+}
 
 
 class FaultRun:
@@ -124,7 +129,7 @@ class FaultRun:
                 process = subprocess.Popen(
                     workflow_command(self.folder),
                     cwd=self.folder,
-                    env=os.environ | {"OMP_NUM_THREADS": "1", "COTSIEVE_CACHE": ".cotsieve"},
+                    env=os.environ | ENVIRONMENT,
                     stdout=printed,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -135,11 +140,7 @@ class FaultRun:
                 if process.poll() == 0:
                     return False
                 self._strike(fault, process, stack)
-            _await_end(process)
-        if os.environ.get("FAULTS_VERBOSE"):
-            print(
-                fault, parts, f"{pause:.1f}", f"{time.monotonic() - self.clock:.1f} s", flush=True
-            )
+            _await_end(process, log)
         self.hits[fault] += 1
         told = log.read_text(errors="replace")
         self.tracebacks += "Traceback" in told
@@ -218,19 +219,35 @@ def _jobs(parent: int) -> dict[int, str]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             status = (folder / "stat").read_text().rpartition(")")[2].split()
-            command = (folder / "cmdline").read_text().replace("\0", " ")
+            command = _command(folder)
             if int(status[1]) == parent and "/.snakemake/scripts/" in command:
                 found[int(folder.name)] = command
     return found
 
 
-def _await_end(process: subprocess.Popen) -> None:
+def _command(folder: Path) -> str:
+    return (folder / "cmdline").read_text().replace("\0", " ")
+
+
+def _await_end(process: subprocess.Popen, log: Path) -> None:
     """Wait for the run and everything it started; nothing may outlive it."""
     process.wait(PATIENCE)
     until = time.monotonic() + PATIENCE
-    while _session(process.pid):
-        assert time.monotonic() < until, f"still running: {_session(process.pid)}"
+    while left := _session(process.pid):
+        assert time.monotonic() < until, _what_they_do(left, log)
         time.sleep(0.02)
+
+
+def _what_they_do(left: list[int], log: Path) -> str:
+    """The processes that outlived a run; each prints where it is as it is ended."""
+    commands = [f"{number}: {_command(Path('/proc', str(number)))}" for number in left]
+    for number in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGABRT)
+    time.sleep(2)
+    return "\n".join(
+        ["still running", *commands, *log.read_text(errors="replace")[-5000:].split("\n")]
+    )
 
 
 def _end(process: subprocess.Popen) -> None:
