@@ -156,8 +156,9 @@ def _demo(device: torch.device) -> Model:
 def _random(name: str, device: torch.device) -> Model:
     layers, hidden, heads, kv_heads, size, wide, vocabulary, rank = SHAPES[name]
     architecture = Architecture(
-        "llama", layers, hidden, heads, kv_heads, size, wide, vocabulary, vocabulary - 3,
-        1e-5, 4096, "silu", tied=False,
+        family="llama", layers=layers, hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=size,
+        intermediate=wide, vocabulary=vocabulary, base_vocabulary=vocabulary - 3, norm_eps=1e-5,
+        max_positions=4096, activation="silu", tied=False,
     )  # fmt: skip
     draw = torch.Generator(device).manual_seed(0)
 

@@ -33,6 +33,7 @@ FLOORS = {
     # Asked by the Snakefile alone: no result depends on it, so it may look everywhere.
     "study.check": (
         "ground", "problems", "findings", "rollouts.interventions", "models.architecture",
+        "models.outline",
     ),
     "study.preflight": ("ground", "problems", "models"),
     "study.capacity": ("models.architecture", "models.weight_headers"),

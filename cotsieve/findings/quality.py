@@ -14,12 +14,10 @@ import numpy as np
 
 from cotsieve.answers.graders import compare_many, predict
 from cotsieve.findings.shares import share
+from cotsieve.problems.exploratory import EXPLORATORY, shortest_exploratory
 from cotsieve.problems.problem import Problem, written_chain
 
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
-EXPLORATORY = 1 / 64
-"""Part of a model's positions from which on a chain counts as exploratory: 512 tokens of 32,768,
-2,048 of 131,072. Solutions written for readers are shorter; reasoning models explore for longer."""
 
 
 class Measure(NamedTuple):
@@ -36,7 +34,8 @@ class Measure(NamedTuple):
     @property
     def bound(self) -> int | None:
         """The shortest exploratory chain."""
-        return None if self.positions is None else max(1, round(self.exploratory * self.positions))
+        known = self.positions is not None
+        return shortest_exploratory(self.positions, self.exploratory) if known else None
 
 
 def words(texts: Sequence[str]) -> list[int]:

@@ -76,6 +76,11 @@ def _title(about: Mapping[str, Any]) -> str:
     return f"{about['study']}: verified traces of {about['model']}"
 
 
+def _shortest(about: Mapping[str, Any]) -> str:
+    least = about.get("least_tokens", 0)
+    return f"- Every thought has at least {least:,} tokens.\n" if least else ""
+
+
 def _opening(traces: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str:
     problems = len({trace["problem_id"] for trace in traces})
     return (
@@ -112,6 +117,7 @@ def _card(traces, unsolved, about: Mapping[str, Any], provenance: Mapping[str, A
 `unsolved.csv` lists the {len(unsolved):,} others with what became of their samples.
 - Up to {about["per_problem"]} per problem: {_RULES[about["choose"]]}\
 {f" (seed {about['seed']})" if about["choose"] == "random" else ""}.
+{_shortest(about)}\
 - A right answer does not make every step before it right: the steps were not checked.
 
 `data/` holds problem, thought, response, reference answer and how it was verified. \

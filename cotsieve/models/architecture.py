@@ -27,32 +27,47 @@ ACTIVATIONS = {
 STATIC_ROTATIONS = ("default", "linear", "llama3", "yarn")
 """Rotary kinds whose frequencies do not depend on the length of the text."""
 
-MEND_BASE = "Point `base` at an unmodified LLaMA, Qwen2 or GPT-2 model folder."
+MEND_BASE = "Point `base` at an unmodified LLaMA, Mistral, Qwen2, Qwen3 or GPT-2 model folder."
+
+ROTARY = ("llama", "mistral", "qwen2", "qwen3")
+"""Families whose positions are rotations of queries and keys; GPT-2 adds a vector to each token."""
+
+MISTRAL_WINDOW = 4096
+"""What the transformers library takes where a Mistral configuration does not name its window."""
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """The shape of a causal language model with CODI's three added tokens."""
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What is known of any causal language model before its weights are read."""
 
     family: str
-    """"llama", "qwen2" or "gpt2"."""
+    """`model_type` of its configuration."""
     layers: int
     hidden: int
-    heads: int
     kv_heads: int
     head_dim: int
-    intermediate: int
     vocabulary: int
-    """Rows of the embedding as run: the base vocabulary and CODI's three tokens."""
+    """Rows of the embedding as run; of a CODI model with its three tokens."""
     base_vocabulary: int
-    norm_eps: float
     max_positions: int
+    batched: bool = True
+    """Whether rows may stand in one batch, and places be hidden from what follows. Models with
+    recurrent layers, or positions counted by the attention mask, read one row at a time, whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Outline):
+    """The shape of a model that the lean decoder runs, with CODI's three added tokens."""
+
+    heads: int
+    intermediate: int
+    norm_eps: float
     activation: str
     """"silu", "gelu" (exact), "gelu_new" (tanh approximation) or "relu"."""
     tied: bool
     """The output layer is the embedding."""
     attention_bias: bool = False
-    """LLaMA only: biases on query, key, value and output; the other families fix this."""
+    """LLaMA and Qwen3: biases on query, key, value and output; the other families fix this."""
     mlp_bias: bool = False
     """LLaMA only: biases on gate, up and down."""
 
@@ -63,13 +78,13 @@ def read_architecture(base: Path) -> Architecture:
     Raises BadInput listing every missing, malformed or unsupported setting.
     """
     path = Path(base) / "config.json"
-    config = _read_config(path)
+    config = read_config(path)
     family = config.get("model_type")
-    if family not in _READERS:
-        known = ", ".join(sorted(_READERS))
+    if family not in READERS:
+        known = ", ".join(sorted(READERS))
         raise bad(f"{path}: model_type", f"{family!r} is not one of {known}", MEND_BASE)
     settings = _Settings(path, config)
-    architecture = _READERS[family](settings)
+    architecture = READERS[family](settings)
     settings.check(architecture)
     return architecture
 
@@ -84,11 +99,11 @@ def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
     path = Path(base) / "config.json"
-    if _read_config(path).get("model_type") not in ("llama", "qwen2"):
+    if read_config(path).get("model_type") not in ROTARY:
         raise bad(f"{path}: model_type", "this family has no rotary positions", MEND_BASE)
     try:
         # The library reads both layouts: `rope_theta` beside `rope_scaling`, and the newer
-        # `rope_parameters` that holds both. The class serves Qwen2 too: same formula.
+        # `rope_parameters` that holds both. The class serves all of them: same formula.
         rotary = LlamaRotaryEmbedding(AutoConfig.from_pretrained(base, local_files_only=True))
     except (KeyError, TypeError, ValueError, OSError) as error:
         what = f"its rotary settings cannot be used ({error})"
@@ -99,7 +114,8 @@ def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
     return rotary.inv_freq.detach().float().cpu(), float(rotary.attention_scaling)
 
 
-def _read_config(path: Path) -> dict[str, object]:
+def read_config(path: Path) -> dict[str, object]:
+    """A `config.json`. Raises BadInput when it cannot be read or is no JSON object."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -190,7 +206,7 @@ def _llama_like(family: str, settings: _Settings) -> Architecture:
         max_positions=settings.size("max_position_embeddings"),
         activation=settings.activation("hidden_act", "silu"),
         tied=settings.flag("tie_word_embeddings", False),
-        attention_bias=family == "llama" and settings.flag("attention_bias", False),
+        attention_bias=family in ("llama", "qwen3") and settings.flag("attention_bias", False),
         mlp_bias=family == "llama" and settings.flag("mlp_bias", False),
     )
 
@@ -199,9 +215,28 @@ def _llama(settings: _Settings) -> Architecture:
     return _llama_like("llama", settings)
 
 
+def _mistral(settings: _Settings) -> Architecture:
+    if mistral_window(settings.config) is not None:
+        settings.fault("sliding_window", "a window over the last tokens only is not supported")
+    return _llama_like("mistral", settings)
+
+
+def mistral_window(config: Mapping[str, object]) -> object:
+    """How many of the last tokens a Mistral model sees, or None where that is all of them."""
+    window, positions = config.get("sliding_window", MISTRAL_WINDOW), "max_position_embeddings"
+    whole = isinstance(window, int) and isinstance(config.get(positions), int)
+    return None if whole and window >= config[positions] else window
+
+
 def _qwen2(settings: _Settings) -> Architecture:
     settings.refuse("use_sliding_window", False)
     return _llama_like("qwen2", settings)
+
+
+def _qwen3(settings: _Settings) -> Architecture:
+    settings.refuse("use_sliding_window", False)
+    settings.size("head_dim")  # not what the other sizes suggest, so it must be said
+    return _llama_like("qwen3", settings)
 
 
 def _gpt2(settings: _Settings) -> Architecture:
@@ -234,8 +269,10 @@ def _gpt2(settings: _Settings) -> Architecture:
     )
 
 
-_READERS: dict[object, Callable[[_Settings], Architecture]] = {
+READERS: dict[object, Callable[[_Settings], Architecture]] = {
     "llama": _llama,
+    "mistral": _mistral,
     "qwen2": _qwen2,
+    "qwen3": _qwen3,
     "gpt2": _gpt2,
 }

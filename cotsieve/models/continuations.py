@@ -158,6 +158,28 @@ class Continuations:
         place = index.clamp(0, own.shape[3] - 1)[:, None, :, None].expand(shape)
         return torch.where(from_own[:, None, :, None], own[:, :, 0].gather(2, place), held)
 
+    @classmethod
+    def join(cls, parts: list["Continuations"]) -> "Continuations":
+        """One batch of several with a single continuation per problem and equal lengths."""
+        prompts = Prompts.join([part.prompts for part in parts])
+        longest = prompts.mask.shape[-1]
+        capacity = max(part.keys[0].shape[3] for part in parts)
+        layers = range(len(parts[0].keys))
+        return cls(
+            prompts,
+            1,
+            [_stacked([part.keys[i] for part in parts], capacity) for i in layers],
+            [_stacked([part.values[i] for part in parts], capacity) for i in layers],
+            parts[0].length,
+            torch.cat([part.reach for part in parts]),
+            torch.cat([_widened(part.mask, longest) for part in parts]),
+            _joined_skips(parts),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.reach.device
+
     def room_for(self, tokens: int) -> None:
         """Make sure that `tokens` more fit."""
         capacity = self.keys[0].shape[3]
@@ -165,24 +187,6 @@ class Continuations:
             extra = max(tokens, capacity)
             self.keys = [F.pad(keys, (0, 0, 0, extra)) for keys in self.keys]
             self.values = [F.pad(values, (0, 0, 0, extra)) for values in self.values]
-
-
-def join_continuations(parts: list[Continuations]) -> Continuations:
-    """One batch of several with a single continuation per problem and equal lengths."""
-    prompts = Prompts.join([part.prompts for part in parts])
-    longest = prompts.mask.shape[-1]
-    capacity = max(part.keys[0].shape[3] for part in parts)
-    layers = range(len(parts[0].keys))
-    return Continuations(
-        prompts,
-        1,
-        [_stacked([part.keys[i] for part in parts], capacity) for i in layers],
-        [_stacked([part.values[i] for part in parts], capacity) for i in layers],
-        parts[0].length,
-        torch.cat([part.reach for part in parts]),
-        torch.cat([_widened(part.mask, longest) for part in parts]),
-        _joined_skips(parts),
-    )
 
 
 def _joined_skips(parts: list[Continuations]) -> Tensor | None:

@@ -71,6 +71,9 @@ def _llama_layers(architecture: Architecture, key: str, name: str) -> Iterator[L
     shapes |= {"down": (hidden, inner)}
     for norm, here in (("input", "attention_norm"), ("post_attention", "mlp_norm")):
         yield Layer(f"{key}.{norm}_layernorm", (f"{name}.{here}",), (hidden,), False, linear=False)
+    for word in "qk" if architecture.family == "qwen3" else "":
+        module, size = f"{key}.self_attn.{word}_norm", (architecture.head_dim,)
+        yield Layer(module, (f"{name}.{word}_norm",), size, False, linear=False)
     for module, word in LLAMA_LINEAR.items():
         if module.startswith("mlp."):
             bias = architecture.mlp_bias

@@ -1,4 +1,4 @@
-"""A lean decoder-only transformer (LLaMA, Qwen2, GPT-2) for many continuations of shared prompts.
+"""A lean decoder (LLaMA, Mistral, Qwen2, Qwen3, GPT-2) for many continuations of shared prompts.
 
 Shapes, used throughout: B problems, C continuations of each, H hidden, N key/value heads,
 G query heads per key/value head, D head size, P prompt tokens (padded on the right), S tokens after
@@ -74,8 +74,8 @@ class Decoder:
             # Copied, since every step reads them, and a view would hold the queries in memory.
             keys.append(key.transpose(1, 2).contiguous())
             values.append(value.transpose(1, 2).contiguous())
-            if block is self.blocks[-1]:  # nothing reads the last block's output of a prompt
-                break
+            if block is self.blocks[-1] and edit is None:
+                break  # no token reads the last block's output of a prompt
             residual = block.finish(residual, _causal(query, keys[-1], values[-1]))
             if edit:
                 residual = edit(index, RESID_POST, residual)
@@ -123,6 +123,7 @@ class _Block:
         self.attention_norm = _norm(weights, f"{name}.attention_norm", architecture, device, dtype)
         self.mlp_norm = _norm(weights, f"{name}.mlp_norm", architecture, device, dtype)
         self.qkv = _Linear(weights, [f"{name}.{part}" for part in "qkv"], device, dtype)
+        self.head_norm = _head_norm(weights, name, architecture, device, dtype)
         self.out = _Linear(weights, [f"{name}.o"], device, dtype)
         gated = f"{name}.gate.weight" in weights
         widen = [f"{name}.gate", f"{name}.up"] if gated else [f"{name}.up"]
@@ -137,6 +138,8 @@ class _Block:
         problems, tokens, _ = residual.shape
         mixed = self.qkv(self.attention_norm(residual)).view(problems, tokens, -1, shape.head_dim)
         turning, value = mixed.split((shape.heads + shape.kv_heads, shape.kv_heads), dim=2)
+        if self.head_norm is not None:
+            turning = F.rms_norm(turning, turning.shape[-1:], None, shape.norm_eps) * self.head_norm
         if rotation is not None:
             turning = _rotate(turning, rotation)
         query, key = turning.split((shape.heads, shape.kv_heads), dim=2)
@@ -179,6 +182,15 @@ def _norm(weights, name: str, architecture: Architecture, device, dtype):
     if architecture.family == "gpt2":
         return lambda x: F.layer_norm(x, size, weight, bias, eps)
     return lambda x: F.rms_norm(x, size, weight, eps)
+
+
+def _head_norm(weights, name: str, architecture: Architecture, device, dtype) -> Tensor | None:
+    """Weights of Qwen3's norms of single heads, queries before keys, (heads, D); else None."""
+    if f"{name}.q_norm.weight" not in weights:
+        return None
+    parts = zip(("q_norm", "k_norm"), (architecture.heads, architecture.kv_heads), strict=True)
+    rows = [weights[f"{name}.{part}.weight"].expand(count, -1) for part, count in parts]
+    return torch.cat(rows).to(device, dtype)
 
 
 def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:

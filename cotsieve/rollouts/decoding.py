@@ -8,12 +8,12 @@ goes on from where it stood.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.models.continuations import Continuations, join_continuations
 from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.sampling import Nucleus, Picked, greedy
 
@@ -62,13 +62,32 @@ Settle = Callable[[tuple[int, int], list[int], float], Tensor | None]
 not depend on any batch, (1, vocabulary); None where the token is sure."""
 
 
+class State(Protocol):
+    """What a decoder remembers of rows, and goes on from."""
+
+    count: int
+    """Continuations of each problem; after `select` and `join` there is one of each."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def select(self, rows: Tensor) -> Self:
+        """Keep some rows, in ascending order."""
+
+    def fold(self) -> Self:
+        """The same rows, ready to be joined by others of any age."""
+
+    def join(self, parts: list[Self]) -> Self:
+        """One batch of several."""
+
+
 @dataclass
 class Rows:
     """Rows of a batch that are being written: which they are, and where they stand."""
 
     keys: list[tuple[int, int]]
     """(problem, condition) of every row."""
-    state: Continuations
+    state: State
     scores: Tensor | None
     """Logits of the next token, (rows, vocabulary) float32; None once it is chosen."""
     written: list[list[int]]
@@ -85,7 +104,7 @@ class Rows:
     def begin(
         cls,
         keys: list[tuple[int, int]],
-        state: Continuations,
+        state: State,
         scores: Tensor,
         choice_gaps: list[float] | None = None,
         streams: list[np.random.Generator] | None = None,
@@ -131,8 +150,7 @@ class Rows:
     def advance(self, decoder: Decoder, how: Decoding) -> None:
         """Feed the tokens just chosen."""
         last = torch.tensor([(written or [0])[-1] for written in self.written])
-        shape = (-1, self.state.count, decoder.architecture.hidden)
-        inputs = decoder.embed(last.to(decoder.device)).view(shape)
+        inputs = decoder.embed(last.to(decoder.device).view(-1, self.state.count))
         hidden = decoder.step(inputs, self.state)
         self.scores = decoder.logits(hidden.flatten(0, 1), how.vocabulary)
 
@@ -141,7 +159,7 @@ class Rows:
         rows = self.live
         return Rows(
             [self.keys[row] for row in rows],
-            self.state.select(torch.tensor(rows, device=self.state.prompts.lengths.device)),
+            self.state.select(torch.tensor(rows, device=self.state.device)),
             None,
             [list(self.written[row]) for row in rows],
             [self.margins[row] for row in rows],
@@ -196,7 +214,7 @@ def join(pool: list[Rows]) -> Rows:
     parts = [rows.only_live() for rows in pool]
     return Rows(
         [key for rows in parts for key in rows.keys],
-        join_continuations([rows.state for rows in parts]),
+        parts[0].state.join([rows.state for rows in parts]),
         None,
         [written for rows in parts for written in rows.written],
         [margin for rows in parts for margin in rows.margins],

@@ -20,6 +20,11 @@ from cotsieve.ground.seeds import digest
 log = logging.getLogger(__name__)
 
 
+def is_unneeded(decision: str | None) -> bool:
+    """Whether the file `decision`, made from earlier rounds, says that no more is to be traced."""
+    return bool(decision) and json.loads(Path(decision).read_text(encoding="utf-8"))["enough"]
+
+
 @dataclass(frozen=True)
 class Finished:
     """What is noted of the last finished table of a shard, and what its job would make now."""

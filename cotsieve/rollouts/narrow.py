@@ -18,7 +18,7 @@ from cotsieve.rollouts.latent import LatentEngine
 MARGINS = {"fp16": 0.2, "bf16": 1.0}
 """Format → lead of the best logit under which a row is run again in float32."""
 
-LARGE_ACTIVATIONS = ("qwen2",)
+LARGE_ACTIVATIONS = ("qwen2", "qwen3")
 """Families of which some models leave the range of float16 while they run."""
 
 

@@ -1,5 +1,6 @@
 """A model that writes its reasoning, ready to run, from the definition a study gives of it."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from typing import Any
 
 import torch
 
-from cotsieve.models.architecture import Architecture, inverse_frequencies
+from cotsieve.models.architecture import Outline, inverse_frequencies
 from cotsieve.models.causal_checkpoint import load_causal
+from cotsieve.models.outline import TYPICAL_PROMPT, is_lean, read_outline
 from cotsieve.models.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
 from cotsieve.models.transformer import Decoder
 from cotsieve.rollouts.batch_size import chosen_rows
@@ -19,8 +21,7 @@ from cotsieve.rollouts.devices import DTYPES, chosen_device, set_matmul_mode
 from cotsieve.rollouts.sampling import Nucleus
 from cotsieve.rollouts.writing import WritingEngine
 
-TYPICAL_PROMPT = 1024
-"""Tokens of a question with its instruction, and of the sentences around it."""
+log = logging.getLogger(__name__)
 
 _PROBLEM = "\ue000"
 """Stands for the problem while a chat template is rendered; a private character, so in no text."""
@@ -46,7 +47,7 @@ class ReasoningModel:
 
     engine: WritingEngine
     """For traces alone, anything that has its `run`, `how` and `batch_rows`."""
-    architecture: Architecture
+    architecture: Outline
     tokenizer: Any
     style: ReasoningStyle
 
@@ -177,26 +178,42 @@ def load_reasoning_model(
     """
     folder = Path(files["model"])
     tokenizer = load_tokenizer(folder)
-    loaded = load_causal(folder)
-    precision = definition["precision"]
+    precision, written = definition["precision"], decoding["max_new_tokens"]
     set_matmul_mode(precision)
-    where = chosen_device(device)
+    where, dtype = chosen_device(device), DTYPES[precision]
+    lean = is_lean(read_outline(folder, written))
+    load = _lean_decoder if lean else _library_decoder
+    decoder = load(folder, written, where, dtype)
+    shape = decoder.architecture
+    how = decoding_of(decoding, folder, tokenizer, shape.vocabulary)
+    most = min(shape.max_positions, TYPICAL_PROMPT + written)
+    rows = chosen_rows(batch_rows, decoder, most, any_size=precision == "float32")
+    engine = (WritingEngine if lean else _library_engine)(decoder, how, batch_rows=rows)
+    return ReasoningModel(engine, shape, tokenizer, ReasoningStyle(**definition["style"]))
+
+
+def _lean_decoder(folder: Path, _: int, device: torch.device, dtype: torch.dtype) -> Decoder:
+    loaded = load_causal(folder)
     rotary = loaded.architecture.family != "gpt2"
     frequencies, scaling = inverse_frequencies(folder) if rotary else (torch.empty(0), 1.0)
-    decoder = Decoder(
-        loaded.architecture,
-        loaded.weights,
-        frequencies,
-        scaling,
-        device=where,
-        dtype=DTYPES[precision],
+    return Decoder(
+        loaded.architecture, loaded.weights, frequencies, scaling, device=device, dtype=dtype
     )
-    how = decoding_of(decoding, folder, tokenizer, loaded.architecture.vocabulary)
-    style = ReasoningStyle(**definition["style"])
-    most = min(loaded.architecture.max_positions, TYPICAL_PROMPT + decoding["max_new_tokens"])
-    rows = chosen_rows(batch_rows, decoder, most, any_size=precision == "float32")
-    engine = WritingEngine(decoder, how, batch_rows=rows)
-    return ReasoningModel(engine, loaded.architecture, tokenizer, style)
+
+
+def _library_decoder(folder: Path, written: int, device: torch.device, dtype: torch.dtype):
+    from cotsieve.models.library_model import load_library_model
+
+    log.info("run by the model of the transformers library, not by the lean decoder")
+    return load_library_model(folder, written, device=device, dtype=dtype)
+
+
+def _library_engine(decoder: Any, how: Decoding, *, batch_rows: int) -> WritingEngine:
+    from cotsieve.rollouts.library_writing import LibraryEngine, refuse_unsound
+
+    engine = LibraryEngine(decoder, how, batch_rows=batch_rows)
+    refuse_unsound(engine)
+    return engine
 
 
 def decoding_of(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.ground.faults import bad
-from cotsieve.models.architecture import read_architecture
+from cotsieve.models.outline import read_outline
 from cotsieve.models.tokenizer import load_tokenizer
 from cotsieve.rollouts.decoding import Completion, Decoding, Finished
 from cotsieve.rollouts.own_gpu import take_gpu
@@ -111,7 +111,7 @@ def load_vllm_model(
     """
     folder = Path(files["model"])
     tokenizer = load_tokenizer(folder)
-    read = read_architecture(folder)
+    read = read_outline(folder, decoding["max_new_tokens"])
     architecture = replace(read, vocabulary=read.base_vocabulary)
     rows = ROWS if batch_rows == "auto" else int(batch_rows)
     take_gpu(device)

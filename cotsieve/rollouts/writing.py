@@ -226,7 +226,7 @@ class WritingEngine:
         for row, family in enumerate(group):
             padded[row, : len(family.common)] = torch.tensor(family.common)
         prompts = self.decoder.read(
-            padded.to(device), torch.tensor(lengths, device=device), _reading_edit(group)
+            padded.to(device), torch.tensor(lengths, device=device), reading_edit_of(group)
         )
         count = len(group[0].members)
         state = Continuations.begin(prompts, count, max(family.tail for family in group) + 1)
@@ -272,7 +272,8 @@ def _equally_wide(taken: list[Family]) -> list[list[Family]]:
     return list(groups.values())
 
 
-def _reading_edit(group: list[Family]) -> Edit | None:
+def reading_edit_of(group: list[Family]) -> Edit | None:
+    """The edits of single starts, as one edit of the batch in which they are read."""
     edits = {row: family.members[0].edit for row, family in enumerate(group)}
     edits = {row: edit for row, edit in edits.items() if edit}
     if not edits:

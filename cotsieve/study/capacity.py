@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from cotsieve.models.architecture import Architecture
+from cotsieve.models.architecture import Outline
 from cotsieve.models.weight_headers import Header
 
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "exact": 6}
@@ -51,7 +51,7 @@ def parameters(headers: Iterable[Header]) -> int:
     return count
 
 
-def memory(shape: Architecture, count: int, precision: str, positions: int) -> Memory:
+def memory(shape: Outline, count: int, precision: str, positions: int) -> Memory:
     """What a model of `count` parameters takes, with rows of `positions` tokens."""
     number = NUMBER_BYTES[precision]
     cache = 2 * shape.layers * shape.kv_heads * shape.head_dim * positions * number

@@ -11,7 +11,8 @@ from typing import Any
 from cotsieve.findings.existing import read_existing
 from cotsieve.findings.original import import_checkpoint
 from cotsieve.ground.faults import BadInput, Finding, bad
-from cotsieve.models.architecture import Architecture, read_architecture
+from cotsieve.models.architecture import Outline, read_architecture
+from cotsieve.models.outline import read_outline
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.rollouts.interventions import from_definition
 from cotsieve.study.definitions import exclusion_definition
@@ -114,12 +115,19 @@ def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
     model_identity(model)  # says which files are missing from local folders
     base = model.model if isinstance(model, ReasoningModel) else model.base
     if is_local(base):
-        shape = read_architecture(located(base))
+        shape = outline_of(plan, name, located(base))
         refuse_all(_condition_checks(plan, name, model, shape))
 
 
+def outline_of(plan: Plan, name: str, base: Path) -> Outline:
+    """The outline of a model whose configuration lies in the folder `base`. Raises BadInput."""
+    if isinstance(plan.study.models[name], ReasoningModel):
+        return read_outline(base, plan.study.decoding_of(name).max_new_tokens)
+    return read_architecture(base)
+
+
 def _condition_checks(
-    plan: Plan, name: str, model: Model | ReasoningModel, shape: Architecture
+    plan: Plan, name: str, model: Model | ReasoningModel, shape: Outline
 ) -> Iterator[Callable[[], object]]:
     study = plan.study
     for sweep in study.sweeps:
@@ -132,7 +140,7 @@ def _condition_checks(
 
 
 def _check_condition(
-    where: str, model: str, definition: dict[str, Any], shape: Architecture, thoughts: int
+    where: str, model: str, definition: dict[str, Any], shape: Outline, thoughts: int
 ) -> None:
     try:
         from_definition(definition, layers=shape.layers, family=shape.family, thoughts=thoughts)
@@ -141,6 +149,9 @@ def _check_condition(
             finding._replace(where=f"{where}.{finding.where} (model {model})")
             for finding in error.findings
         ) from None
+    if definition.get("attention") == "blocked" and not shape.batched:
+        what = f"model '{model}' ({shape.family}) cannot be kept from seeing what it has read"
+        raise bad(f"{where}.attention", what, "Leave the condition out for this model.")
     activations = definition.get("activations", "self")
     if activations != "self" and not located(activations).is_file():
         what = f"there is no such file (found: {activations!r})"

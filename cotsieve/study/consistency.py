@@ -136,6 +136,11 @@ def _nothing_to_publish(study: "Study") -> Iterator[Finding]:
     if study.publish.fill and not any(item.chain_below for item in study.sources.values()):
         mend = "Say sources.<name>.chain_below: 1 for problems without a solution."
         yield Finding("publish.fill", "no source says which chains are missing", mend)
+    least = study.publish.traces and study.publish.traces.least_tokens
+    if least == "exploratory" and study.quality.positions is None:
+        mend = "Say quality.positions, such as 32768, or give a number of tokens."
+        what = "nothing says from how many tokens on a chain is exploratory"
+        yield Finding("publish.traces.least_tokens", what, mend)
     yield from _uneven_rounds(study)
     judged = study.quality.model
     if judged and getattr(study.models.get(judged), "family", None) != "reasoning":

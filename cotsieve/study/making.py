@@ -1,11 +1,9 @@
 """What the scripts that make rollouts need besides their params: plan, files, and how to run."""
 
 import itertools
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cotsieve.problems.problem import Problem
@@ -96,11 +94,6 @@ class Making:
         """Whether the files that tell which problems a shard holds can be read."""
         needed = self.plan.sources_for(shard.source, f"{shard.index:04d}")
         return all(self.plan.source_file(name).is_file() for name in needed)
-
-    @staticmethod
-    def round_is_unneeded(decision: str | None) -> bool:
-        """Whether the file `decision`, made from the rounds before, says that no more is needed."""
-        return bool(decision) and json.loads(Path(decision).read_text(encoding="utf-8"))["enough"]
 
     @property
     def _shard(self) -> Shard:

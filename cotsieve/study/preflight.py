@@ -14,13 +14,14 @@ from pathlib import Path
 from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.ground.hub import explaining
-from cotsieve.models.architecture import Architecture, read_architecture
+from cotsieve.models.architecture import Outline, read_config
+from cotsieve.models.outline import is_lean, safetensors_files, why_library
 from cotsieve.models.weight_check import checked_headers
 from cotsieve.models.weight_layout import weight_files
 from cotsieve.problems.problem import Problem
 from cotsieve.study import capacity
 from cotsieve.study.capacity import readable
-from cotsieve.study.check import check_study, refuse_all
+from cotsieve.study.check import check_study, outline_of, refuse_all
 from cotsieve.study.identity import is_local, model_places
 from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
@@ -125,13 +126,18 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     base, weights = _places(model)
     if not is_local(base):
         return
-    shape = read_architecture(located(base))
+    shape = outline_of(plan, name, located(base))
     longest = _check_questions(plan, name, model, located(base), shape)
     if not is_local(weights):
         return
     lines += replaced_files(Path("results") / plan.study.study, name, model)
     latent = isinstance(model, Model)
-    headers = checked_headers(weight_files(located(weights)), shape, latent)
+    if is_lean(shape):
+        headers = checked_headers(weight_files(located(weights)), shape, latent)
+    else:
+        headers = checked_headers(safetensors_files(located(weights)), None, latent)
+        why = why_library(read_config(located(base) / "config.json"))
+        lines.append(f"{name}: run by the transformers library's own model ({why})")
     count = capacity.parameters(headers.values())
     tokens = longest + _written(plan, name)
     lines.append(_estimate(plan, name, jobs, count, tokens, here))
@@ -164,7 +170,7 @@ def _written(plan: Plan, name: str) -> int:
 
 
 def _check_questions(
-    plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Architecture
+    plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Outline
 ) -> int:
     """Tokens of the longest question; BadInput when not even the shortest fits the model."""
     tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
@@ -185,9 +191,7 @@ def _local(plan: Plan) -> list[Problem]:
     return [problem for name in names for problem in plan.problems(name) if not problem.error]
 
 
-def _tokens(
-    base: Path, shape: Architecture, latent: bool, problems: list[Problem]
-) -> Iterator[int]:
+def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> Iterator[int]:
     """Tokens of the longest questions, and of the shortest."""
     questions = sorted({problem.question for problem in problems}, key=len)
     chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
@@ -226,7 +230,7 @@ def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: b
     )
 
 
-def _check_memory(plan: Plan, name: str, shape: Architecture, count: int, tokens: int) -> str:
+def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int) -> str:
     engine, precision = plan.study.engine, plan.study.models[name].precision
     found = capacity.device(engine.device)
     if found is None:

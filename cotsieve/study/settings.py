@@ -172,8 +172,8 @@ class PublishTraces(Part):
     choose: Literal["shortest", "first", "random"] = "shortest"
     per_problem: Count = 1
     seed: int = 0
-    least_tokens: Annotated[int, Field(ge=0)] = 0
-    """Of the thought; what is shorter is no exploration, and is not published."""
+    least_tokens: Annotated[int, Field(ge=0)] | Literal["exploratory"] = 0
+    """Of the thought; shorter ones are not published. exploratory: what `quality` calls so."""
 
 
 class Publish(Part):

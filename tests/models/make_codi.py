@@ -13,10 +13,15 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from cotsieve.models.codi_checkpoint import CodiCheckpoint
@@ -24,12 +29,14 @@ from cotsieve.models.codi_checkpoint import CodiCheckpoint
 PEFT = "codi.base_model.model."
 TARGETS = {
     "llama": ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-    "qwen2": ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
     "gpt2": ("c_attn", "c_proj", "c_fc"),
 }
+TARGETS |= dict.fromkeys(("mistral", "qwen2", "qwen3"), TARGETS["llama"])
 SPECIAL = {
     "llama": ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"),
+    "mistral": ("<s>", "</s>"),
     "qwen2": ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+    "qwen3": ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
     "gpt2": ("<|endoftext|>",),
 }
 MERGES = ("t h", "th e", "a n", "i n", "e r", "Ġ a", "Ġ the", "1 0", "o u", "Ġ i")
@@ -140,7 +147,9 @@ def stock_state(loaded: CodiCheckpoint) -> dict[str, Tensor]:
 
 _CLASSES = {
     "llama": (LlamaConfig, LlamaForCausalLM),
+    "mistral": (MistralConfig, MistralForCausalLM),
     "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
     "gpt2": (GPT2Config, GPT2LMHeadModel),
 }
 _LLAMA_STEMS = {
@@ -149,6 +158,8 @@ _LLAMA_STEMS = {
     "final_norm": "model.norm",
     "attention_norm": "input_layernorm",
     "mlp_norm": "post_attention_layernorm",
+    "q_norm": "self_attn.q_norm",
+    "k_norm": "self_attn.k_norm",
     "q": "self_attn.q_proj",
     "k": "self_attn.k_proj",
     "v": "self_attn.v_proj",
@@ -185,7 +196,7 @@ def _save_tokenizer(base: Path, family: str) -> int:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{special[0]} $A", special_tokens=[begin]
         )
-    names = {"eos_token": special[-1]} | ({"bos_token": special[0]} if family != "qwen2" else {})
+    names = {"eos_token": special[-1]} | ({"bos_token": special[0]} if "qwen" not in family else {})
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
     fast.save_pretrained(base)
     return len(fast)
@@ -193,7 +204,7 @@ def _save_tokenizer(base: Path, family: str) -> int:
 
 def _config(
     family: str, vocabulary: int, sizes: tuple[int, ...], tied: bool, attention_bias: bool
-) -> LlamaConfig | Qwen2Config | GPT2Config:
+) -> PreTrainedConfig:
     layers, hidden, heads, kv_heads, intermediate = sizes
     common = {"vocab_size": vocabulary, "tie_word_embeddings": tied, "initializer_range": 0.2}
     ends = {"bos_token_id": None, "eos_token_id": vocabulary - 1, "pad_token_id": None}
@@ -202,15 +213,16 @@ def _config(
         return GPT2Config(n_positions=256, **shape, **common, **ends)
     shape = {"num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads}
     shape |= {"num_key_value_heads": kv_heads, "intermediate_size": intermediate}
-    if family == "qwen2":
-        return Qwen2Config(max_position_embeddings=512, **shape, **common, **ends)
+    if family in ("mistral", "qwen2", "qwen3"):
+        extra = {"qwen3": {"head_dim": 16}, "mistral": {"sliding_window": None}}.get(family, {})
+        return _CLASSES[family][0](max_position_embeddings=512, **shape, **common, **extra, **ends)
     bend = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
     bend |= {"original_max_position_embeddings": 64, "rope_theta": 10000.0}
     extra = {"rope_parameters": bend, "attention_bias": attention_bias}
     return LlamaConfig(max_position_embeddings=512, **shape, **common, **extra, **ends)
 
 
-def _random_state(config: LlamaConfig | Qwen2Config | GPT2Config, stored: torch.dtype) -> dict:
+def _random_state(config: PreTrainedConfig, stored: torch.dtype) -> dict:
     """The model's own random weights, biases and norms moved off zero and one, then rounded."""
     model = _CLASSES[config.model_type][1](config)
     state = {key: tensor.detach().clone() for key, tensor in model.state_dict().items()}

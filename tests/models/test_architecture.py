@@ -60,7 +60,7 @@ def test_the_two_released_bases(tmp_path: Path):
     assert gpt2.tied
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen2"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "mistral", "qwen2", "qwen3"])
 def test_agrees_with_transformers(family: str, tmp_path: Path):
     base = make_codi(tmp_path, family, layers=1).base
     ours, theirs = read_architecture(base), AutoConfig.from_pretrained(base)
@@ -68,6 +68,7 @@ def test_agrees_with_transformers(family: str, tmp_path: Path):
     assert ours.layers == theirs.num_hidden_layers
     assert ours.hidden == theirs.hidden_size
     assert ours.heads == theirs.num_attention_heads
+    assert ours.head_dim == (getattr(theirs, "head_dim", None) or ours.hidden // ours.heads)
     assert ours.kv_heads == getattr(theirs, "num_key_value_heads", ours.heads)
     assert ours.base_vocabulary == theirs.vocab_size == ours.vocabulary - 3
     assert ours.max_positions == theirs.max_position_embeddings
@@ -75,7 +76,10 @@ def test_agrees_with_transformers(family: str, tmp_path: Path):
 
 
 BAD = {
-    "unknown family": (LLAMA | {"model_type": "mamba"}, ["model_type", "'mamba'", "gpt2, llama"]),
+    "unknown family": (
+        LLAMA | {"model_type": "mamba"},
+        ["model_type", "'mamba'", "gpt2, llama, mistral, qwen2, qwen3"],
+    ),
     "no family": ({}, ["model_type", "None"]),
     "several missing": (
         {"model_type": "llama", "vocab_size": 9},
@@ -92,6 +96,12 @@ BAD = {
         GPT2 | {"scale_attn_by_inverse_layer_idx": True, "scale_attn_weights": False},
         ["scale_attn_by_inverse_layer_idx: True is not supported", "scale_attn_weights: False"],
     ),
+    "window of Mistral": (
+        LLAMA | {"model_type": "mistral", "sliding_window": 4096},
+        ["sliding_window: a window"],
+    ),
+    "window not named": (LLAMA | {"model_type": "mistral"}, ["sliding_window: a window over"]),
+    "head size not named": (LLAMA | {"model_type": "qwen3"}, ["head_dim: is missing"]),
     "window": (LLAMA | {"model_type": "qwen2", "use_sliding_window": True}, ["use_sliding_window"]),
     "not an object": ([], ["is not a JSON object"]),
 }

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cotsieve.models.architecture import inverse_frequencies
 from cotsieve.models.codi_checkpoint import load_codi
-from cotsieve.models.continuations import Continuations, join_continuations
+from cotsieve.models.continuations import Continuations
 from cotsieve.models.transformer import Decoder
 
 LENGTHS = [5, 17, 0, 1, 9]
@@ -20,7 +20,9 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SHAPES = {
     "llama": {},
     "llama-untied-with-biases": {"tied": False, "attention_bias": True},
+    "mistral": {},
     "qwen2": {},
+    "qwen3": {},
     "gpt2": {},
 }
 
@@ -125,6 +127,6 @@ def test_joined_batches_go_on_as_before(decoder: Decoder):
         parts.append(begun(decoder, prompts, lengths, 1, capacity=1 + 3 * number))
         fed(decoder, parts[-1], more[..., :2])
         ends.append(more[..., 2:])
-    joined = fed(decoder, join_continuations(parts), torch.cat(ends))
+    joined = fed(decoder, Continuations.join(parts), torch.cat(ends))
     apart = [fed(decoder, part, end) for part, end in zip(parts, ends, strict=True)]
     torch.testing.assert_close(joined, torch.cat(apart), **CLOSE)

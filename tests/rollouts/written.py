@@ -8,13 +8,10 @@ import torch
 from make_codi import MERGES
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
 )
 
 from cotsieve.problems.problem import Problem
@@ -40,13 +37,35 @@ CHAT = (
 )
 """Like that of the R1 distills, which opens the thought."""
 
-_CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
+WINDOW = 16
+"""Tokens that a sliding layer of these models sees."""
+
+_MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
+_LONG = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64}
+_LONG |= {"short_factor": [1.0, 1.5, 2.0, 4.0], "long_factor": [2.0, 3.0, 4.0, 8.0]}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "qwen2": {},
+    "qwen3": {"head_dim": 16},
+    "mistral": {"sliding_window": None},
+    # for the library alone:
+    "gemma2": {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": WINDOW},
+    "gemma3_text": {"head_dim": 8, "sliding_window": WINDOW, "layer_types": _MIXED},
+    "phi3": {},
+    "phi3-long": {"rope_parameters": _LONG, "original_max_position_embeddings": 64},
+    "olmo2": {},
+    "mixtral": {"num_local_experts": 4},
+    # with recurrent layers, so that no place can be left out:
+    "lfm2": {"layer_types": ["conv", "full_attention", "conv"]},
+}
+"""Kind of model → what its configuration says besides the sizes."""
 
 
 def make_reasoner(folder: Path, family: str = "qwen2", positions: int = 512, seed: int = 3) -> Path:
     """Write a random model with its tokenizer, in the form of the R1 distills."""
     vocabulary = _save_tokenizer(folder)
-    config = _CLASSES[family][0](
+    config = AutoConfig.for_model(
+        family.partition("-")[0],
         vocab_size=vocabulary,
         num_hidden_layers=3,
         hidden_size=32,
@@ -59,10 +78,11 @@ def make_reasoner(folder: Path, family: str = "qwen2", positions: int = 512, see
         bos_token_id=vocabulary - 6,
         eos_token_id=vocabulary - 5,
         pad_token_id=None,
+        **FAMILIES[family],
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _CLASSES[family][1](config)
+        model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     return folder
 

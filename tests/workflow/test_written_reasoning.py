@@ -268,41 +268,52 @@ def test_missing_chains_are_filled_and_solutions_judged(r2a, recorded, tmp_path)
 
 
 def test_rounds_end_where_enough_is_filled(tmp_path):
-    """The first rounds are traced, the rest is not; where more is wanted, only more is traced."""
+    """Rounds are traced until enough is filled; where more is wanted, only more is traced.
+
+    Other sources, and the donors of a sweep, are traced all the same.
+    """
     one, two = tmp_path / "one", tmp_path / "two"
     for folder, size in ((one, 2), (two, 4)):
         write_rounds(folder, size, share=0.25)
-        run(folder, FILLED, cores=2)
+        run(folder, FILLED, cores=4 // size)
     told = json.loads((one / FILLED).read_text())
-    assert told["met"] and told["filled"] == 3
+    assert told["met"] and (told["problems"], told["own_chains"], told["filled"]) == (14, 2, 2)
     traced = traced_problems(one)
-    assert len(traced) in (4, 8)  # of 12; one round of four unless two of its answers are wrong
+    assert {"known_0", "known_1", *(f"words_{row}" for row in range(4))} <= traced.keys()
+    assert len(traced) < 14
     for name in ("merged/tiny.parquet", "filled/tiny.jsonl"):
         bytes_of = [(folder / "results/words" / name).read_bytes() for folder in (one, two)]
         assert bytes_of[0] == bytes_of[1]
 
     write_rounds(one, 2, share=0.6)
     run(one, FILLED)
-    assert traced.items() < traced_problems(one).items()
+    more = traced_problems(one)
+    assert traced.items() < more.items()
+    first = {path.stem for path in traced.values()}
+    new = {path.stem for path in more.values()} - first
     logs = one / "results/words/logs/trace/tiny/words"
     loads = {log.stem: "model loaded" in log.read_text() for log in logs.glob("*.log")}
-    again = {path.stem for path in traced.values()} - {"0000", "0001"}
-    assert not any(loads[shard] for shard in again) and any(loads.values())
+    assert any(loads[shard] for shard in new)
+    assert not any(loads[shard] for shard in first - {"0000", "0001"})  # these never ran again
 
 
 FILLED = "results/words/filled/tiny.json"
 
 
 def write_rounds(folder: Path, shard_size: int, share: float) -> None:
-    """A study of 12 problems without solutions, traced four at a time."""
+    """A study of 12 problems without solutions, traced four at a time, and of two with them."""
     folder.mkdir(exist_ok=True)
-    made = make_problems(12, seed=5)
+    made = make_problems(14, seed=5)
     rows = [{"q": item.question, "a": item.answer.rpartition("#### ")[2]} for item in made]
-    json_lines(rows, folder / "problems.jsonl")
-    source = {"path": "problems.jsonl", "format": "columns", "chain_below": 1}
+    json_lines(rows[:12], folder / "problems.jsonl")
+    json_lines(rows[12:], folder / "known.jsonl")
+    source = {"format": "columns", "columns": {"question": "q", "answer": "a"}}
+    swap = {"swap": {"reasoning": "swap"}}
     study = reasoning_study(
         ROOT / "resources" / "models" / "tiny-reasoner",
-        source | {"columns": {"question": "q", "answer": "a"}},
+        source | {"path": "problems.jsonl", "chain_below": 1},
+        sources={"known": source | {"path": "known.jsonl"}},
+        sweeps={"written": {"conditions": swap, "reference": {"problems": 2}}},
         engine={"shard_size": shard_size},
         grading={"grader": "numbers"},
         decoding={"max_new_tokens": 160},

@@ -31,7 +31,7 @@ from cotsieve.study.integrity import Integrity
 from cotsieve.study.lock import lock_study, unlock_study
 from cotsieve.study.places import REPOSITORY, located
 from cotsieve.study.plan import Plan
-from cotsieve.study.filling import before_round, round_of
+from cotsieve.study.filling import before_round, least_tokens, rounds
 from cotsieve.study.preflight import preflight
 from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.model_settings import ImportedModel
@@ -51,6 +51,7 @@ try:
     if workflow.is_main_process:  # the jobs it starts need not look again
         check_study(plan)
     SHARDS = {shard.name: shard for shard in plan.shards}
+    ROUNDS = rounds(plan)
     IDENTITIES = {
         name: model_identity(model, study.engine.batch_rows)
         for name, model in study.models.items()
@@ -290,9 +291,9 @@ def traces_of(model):
 
 
 def rounds_before(wildcards):
-    """Where it stands whether a shard still needs traces, if an earlier round can make it need none."""
-    number = round_of(plan, shard_of(wildcards))
-    if number == 0 or study.models[wildcards.model].traces == "given":
+    """Where it stands whether a shard still needs traces, if what was traced before decides that."""
+    number = ROUNDS.get(f"{wildcards.source}/{wildcards.shard}")
+    if number is None or study.models[wildcards.model].traces == "given":
         return []
     return f"results/{STUDY}/fill/{wildcards.model}/{number}.json"
 
@@ -304,10 +305,18 @@ def tested_before(kind):
         sweep = study.sieve_of(wildcards.model).sweep
         return [
             f"results/{STUDY}/{kind}/{wildcards.model}/{sweep}/{shard.name}.parquet"
-            for shard in before_round(plan, int(wildcards.round))
+            for shard in before_round(plan, int(wildcards.round), ROUNDS)
         ]
 
     return files
+
+
+def trace_choice():
+    """Which traces are published, with the least number of tokens as a number."""
+    chosen = decided(study.publish.traces) if study.publish.traces else {}
+    return chosen | (
+        {"least_tokens": least_tokens(study)} if "least_tokens" in chosen else {}
+    )
 
 
 def published_traces():

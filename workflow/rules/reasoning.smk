@@ -44,9 +44,7 @@ rule publish_traces:
     params:
         damaged=damage("publish_traces"),
         code=code_of("publish_traces"),
-        publish={
-            "choose": decided(study.publish.traces) if study.publish.traces else None
-        },
+        publish={"choose": trace_choice() if study.publish.traces else None},
         about={"about": decided(study.publish.about)},
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         traces=lambda wildcards: {"traces": traces_of(wildcards.model)},
@@ -75,7 +73,7 @@ rule enough:
         problems={"problems": PROBLEMS},
         traces=lambda wildcards: {
             "traces": traces_of(wildcards.model)
-            | {"least_tokens": study.publish.traces.least_tokens}
+            | {"least_tokens": least_tokens(study)}
         },
     script:
         "../scripts/enough.py"
@@ -85,7 +83,7 @@ rule fill:
     """Give every problem of the sources a chain of thought: its own, or a verified trace."""
     input:
         traces="results/{study}/traces_dataset/{model}/data/train-00000-of-00001.parquet",
-        sources=[ancient(str(plan.source_file(name))) for name in study.sources],
+        sources=[source_file(name) for name in study.sources],
     output:
         rows="results/{study}/filled/{model}.jsonl",
         report="results/{study}/filled/{model}.json",

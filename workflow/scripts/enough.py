@@ -10,14 +10,12 @@ from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.filling import chains
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.plan_of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        plan = Plan(read_study(snakemake.config))
         target, how = snakemake.params.target["fill"], snakemake.params.traces["traces"]
-        everything, without = chains(plan)
+        everything, without = chains(plan_of(snakemake))
         needed = wanted(everything, without, target)
         found: set[str] = set()
         for rollouts, grades in zip(snakemake.input.rollouts, snakemake.input.grades, strict=True):

@@ -8,13 +8,12 @@ from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
 from cotsieve.study.filling import chains
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.plan_of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        plan, target = Plan(read_study(snakemake.config)), snakemake.params.target["fill"]
-        everything, lacking = chains(plan)
+        target = snakemake.params.target["fill"]
+        everything, lacking = chains(plan_of(snakemake))
         traces = {}
         for row in read(snakemake.input.traces, TRACES).to_pylist():
             traces.setdefault(row["problem_id"], row)
