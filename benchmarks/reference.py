@@ -56,11 +56,10 @@ class Reference:
         layers = [nn.Linear(*model.projection[f"{part}.weight"].shape[::-1]) for part in _PROJECTS]
         self.projection = nn.Sequential(layers[0], nn.GELU(), layers[1])
         self.norm = nn.LayerNorm(model.architecture.hidden, eps=1e-5)
-        self.norm.weight.data = model.projection["norm.weight"]
-        self.norm.bias.data = model.projection["norm.bias"]
-        for layer, part in zip(layers, _PROJECTS, strict=True):
-            layer.weight.data = model.projection[f"{part}.weight"]
-            layer.bias.data = model.projection[f"{part}.bias"]
+        for module, part in zip((*layers, self.norm), (*_PROJECTS, "norm"), strict=True):
+            for name in ("weight", "bias"):
+                values = model.projection[f"{part}.{name}"]
+                setattr(module, name, nn.Parameter(values, requires_grad=False))
 
     @torch.no_grad()
     def run(self, case: Case, ablations: Sequence[Zeroed]) -> list[list[int]]:

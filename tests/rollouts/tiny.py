@@ -24,7 +24,13 @@ IDS = [f"made_{number}" for number in range(len(QUESTIONS))]
 ALL = tuple(range(6))
 
 
-def load(made: MadeCodi, batch_rows: int = 64, max_new_tokens: int = 12, **changes) -> LatentModel:
+def load(
+    made: MadeCodi,
+    batch_rows: int | str = 64,
+    max_new_tokens: int = 12,
+    device: str = "cpu",
+    **changes,
+) -> LatentModel:
     """The engine on a made checkpoint; `changes` are keys of the model's definition."""
     definition = {
         "lora": {"rank": made.rank, "alpha": made.alpha},
@@ -37,7 +43,7 @@ def load(made: MadeCodi, batch_rows: int = 64, max_new_tokens: int = 12, **chang
     files = {"base": str(made.base), "checkpoint": str(made.checkpoint)}
     decoding = {"max_new_tokens": max_new_tokens, "stop_at": "eos"}
     return load_latent_model(
-        definition | changes, files, decoding, device="cpu", batch_rows=batch_rows
+        definition | changes, files, decoding, device=device, batch_rows=batch_rows
     )
 
 

@@ -106,11 +106,17 @@ def _save_tokenizer(folder: Path) -> int:
     return len(fast)
 
 
-def load(folder: Path, batch_rows: int = 64, decoding: Mapping = GREEDY, **style) -> ReasoningModel:
+def load(
+    folder: Path,
+    batch_rows: int | str = 64,
+    decoding: Mapping = GREEDY,
+    device: str = "cpu",
+    **style,
+) -> ReasoningModel:
     """The engine on the model in `folder`; `style` are changes to the published style."""
     definition = {"precision": "float32", "style": STYLE | style}
     files = {"model": str(folder)}
-    return load_reasoning_model(definition, files, decoding, device="cpu", batch_rows=batch_rows)
+    return load_reasoning_model(definition, files, decoding, device=device, batch_rows=batch_rows)
 
 
 def stock(folder: Path) -> PreTrainedModel:
