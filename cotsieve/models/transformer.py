@@ -5,7 +5,9 @@ G query heads per key/value head, D head size, P prompt tokens (padded on the ri
 the prompt. A continuation never copies the prompt's keys and values: all C of a problem read them.
 """
 
+import copy
 from collections.abc import Callable
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -50,13 +52,20 @@ class Decoder:
         self._scaling = attention_scaling
         self._rotations: tuple[Tensor, Tensor] | None = None
 
+    def in_double(self) -> Self:
+        """The same weights, with float64 for all that is computed from them; nothing is copied."""
+        double = copy.copy(self)
+        double.dtype = torch.float64
+        return double
+
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings, (…) int64 → (…, H)."""
-        return F.embedding(tokens, self.embedding)
+        return F.embedding(tokens, self.embedding).to(self.dtype)
 
     def logits(self, hidden: Tensor, keep: int) -> Tensor:
-        """Scores of the first `keep` vocabulary entries in float32, (R, H) → (R, keep)."""
-        return F.linear(hidden, self.head[:keep]).float()
+        """Scores of the first `keep` entries of the vocabulary, (R, H) → (R, keep), in float32 or
+        float64."""
+        return at_least_float32(F.linear(hidden, self.head[:keep].to(hidden.dtype)))
 
     def read(self, tokens: Tensor, lengths: Tensor, edit: Edit | None = None) -> Prompts:
         """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,).
@@ -100,7 +109,9 @@ class Decoder:
         return self.final_norm(residual)
 
     def _placed(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        return inputs if self.positions is None else inputs + F.embedding(positions, self.positions)
+        if self.positions is None:
+            return inputs
+        return inputs + F.embedding(positions, self.positions).to(inputs.dtype)
 
     def _rotation(self, positions: Tensor, longest: int) -> tuple[Tensor, Tensor] | None:
         """Cosines and signed sines at `positions` < longest, to broadcast over heads; or None."""
@@ -139,7 +150,8 @@ class _Block:
         mixed = self.qkv(self.attention_norm(residual)).view(problems, tokens, -1, shape.head_dim)
         turning, value = mixed.split((shape.heads + shape.kv_heads, shape.kv_heads), dim=2)
         if self.head_norm is not None:
-            turning = F.rms_norm(turning, turning.shape[-1:], None, shape.norm_eps) * self.head_norm
+            turning = F.rms_norm(turning, turning.shape[-1:], None, shape.norm_eps)
+            turning = turning * self.head_norm.to(turning.dtype)
         if rotation is not None:
             turning = _rotate(turning, rotation)
         query, key = turning.split((shape.heads, shape.kv_heads), dim=2)
@@ -171,7 +183,7 @@ class _Linear:
             self.bias = torch.cat(filled).to(device, dtype)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.weight, self.bias)
+        return F.linear(inputs, *like(inputs, self.weight, self.bias))
 
 
 def _norm(weights, name: str, architecture: Architecture, device, dtype):
@@ -180,8 +192,8 @@ def _norm(weights, name: str, architecture: Architecture, device, dtype):
     bias = _moved(weights.get(f"{name}.bias"), device, dtype)
     size, eps = weight.shape, architecture.norm_eps
     if architecture.family == "gpt2":
-        return lambda x: F.layer_norm(x, size, weight, bias, eps)
-    return lambda x: F.rms_norm(x, size, weight, eps)
+        return lambda x: F.layer_norm(x, size, *like(x, weight, bias), eps)
+    return lambda x: F.rms_norm(x, size, *like(x, weight), eps)
 
 
 def _head_norm(weights, name: str, architecture: Architecture, device, dtype) -> Tensor | None:
@@ -196,10 +208,11 @@ def _head_norm(weights, name: str, architecture: Architecture, device, dtype) ->
 def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary embedding of (B, T, heads, D), halves paired as in LLaMA; the sines have signs."""
     cosines, sines = rotation
-    wide = heads.float()
-    first, second = wide.chunk(2, dim=-1)
+    given = at_least_float32(heads)
+    cosines, sines = like(given, cosines, sines)
+    first, second = given.chunk(2, dim=-1)
     turned = torch.cat((second, first), dim=-1)
-    return (wide * cosines).addcmul_(turned, sines).to(heads.dtype)
+    return (given * cosines).addcmul_(turned, sines).to(heads.dtype)
 
 
 def _causal(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -223,13 +236,23 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     to_prompt = (shared @ keys.transpose(-1, -2)).view(*own.shape[:-1], reach)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
     own_mask = rows.own_mask(length)
-    to_own = to_own.float() if own_mask is None else to_own.float() + own_mask
-    seen = to_prompt.float() + rows.mask
+    to_own = at_least_float32(to_own) if own_mask is None else at_least_float32(to_own) + own_mask
+    seen = at_least_float32(to_prompt) + rows.mask
     weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)
     from_prompt = weights[..., :reach].flatten(2, 3) @ values
     from_own = weights[..., reach:] @ rows.values[layer][:, :, :, :length]
     attended = from_own + from_prompt.view(own.shape)
     return attended.transpose(1, 2).flatten(2)
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """In float32, or in float64 where that is what they are in."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def like(inputs: Tensor, *weights: Tensor | None) -> list[Tensor | None]:
+    """Weights in the format of what they meet; the same tensors where it is theirs."""
+    return [None if weight is None else weight.to(inputs.dtype) for weight in weights]
 
 
 def _moved(tensor: Tensor | None, device, dtype) -> Tensor | None:

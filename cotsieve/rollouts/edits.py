@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.ground.seeds import seed_from
-from cotsieve.models.transformer import Edit
+from cotsieve.models.transformer import Edit, at_least_float32
 from cotsieve.rollouts.interventions import VOCABULARY_OPERATIONS, Intervention
 from cotsieve.rollouts.vocabulary import Vocabulary
 from cotsieve.rollouts.vocabulary_edits import are_numbers, vocabulary_change
@@ -212,7 +212,7 @@ def _noise(what: Intervention, problem_ids: Sequence[str], thought: int) -> Chan
         ]
         noise = torch.from_numpy(np.stack(draws)).to(activation.device, torch.float32)
         if what.units == "relative":
-            noise = noise * activation.float().square().mean(-1, keepdim=True).sqrt()
+            noise = noise * at_least_float32(activation).square().mean(-1, keepdim=True).sqrt()
         return activation + what.scale * noise
 
     return change

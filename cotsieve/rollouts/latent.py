@@ -5,16 +5,18 @@ conditions are continuations of it that differ only by what an intervention writ
 thoughts are computed. See Shen et al., arXiv 2502.21074, for the model.
 """
 
+import copy
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cotsieve.models.continuations import Continuations
-from cotsieve.models.transformer import Decoder
+from cotsieve.models.transformer import Decoder, at_least_float32, like
 from cotsieve.rollouts.decoding import Decoding, Finished, Rows, decode, join
 from cotsieve.rollouts.edits import Batch, Edits, Recorder, Site
 from cotsieve.rollouts.interventions import PRE_PROJECTION
@@ -66,10 +68,12 @@ class Projection:
         self._norm = (moved["norm.weight"], moved["norm.bias"])
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        wide = F.linear(F.gelu(F.linear(hidden.float(), *self._down)), *self._up)
+        inner = at_least_float32(hidden)
+        down, up, norm = (like(inner, *pair) for pair in (self._down, self._up, self._norm))
+        inner = F.linear(F.gelu(F.linear(inner, *down)), *up)
         if self._norm[0] is not None:
-            wide = F.layer_norm(wide, wide.shape[-1:], *self._norm, eps=1e-5)
-        return wide.to(hidden.dtype)
+            inner = F.layer_norm(inner, inner.shape[-1:], *norm, eps=1e-5)
+        return inner.to(hidden.dtype)
 
 
 @dataclass
@@ -135,6 +139,12 @@ class LatentEngine:
                 yield self._drain(pool)
         if pool:
             yield self._drain(pool)
+
+    def in_double(self) -> Self:
+        """The same engine in float64, where no two batches disagree but on perfect ties."""
+        double = copy.copy(self)
+        double.decoder = self.decoder.in_double()
+        return double
 
     @torch.inference_mode()
     def activations(self, questions: Sequence[list[int]], sites: set[Site]) -> dict[Site, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cotsieve.ground.faults import bad
 from cotsieve.models.tokenizer import decode
-from cotsieve.models.transformer import Decoder
+from cotsieve.models.transformer import Decoder, at_least_float32
 
 NUMBER = re.compile(r"\s?\d")
 """A token is a number when its text begins like this, as in the published interventions."""
@@ -31,7 +31,7 @@ class Vocabulary:
 
     def nearest(self, hidden: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The embeddings with the largest inner product, (B, count, H), and their lead (B,)."""
-        products = F.linear(hidden, self._decoder.embedding).float()
+        products = at_least_float32(F.linear(hidden, self._decoder.embedding.to(hidden.dtype)))
         best, ids = products.topk(count + 1, dim=-1)
         return self.embed(ids[:, :count]), best[:, count - 1] - best[:, count]
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cotsieve.models.transformer import at_least_float32
 from cotsieve.rollouts.interventions import Intervention
 from cotsieve.rollouts.vocabulary import Vocabulary
 
@@ -31,7 +32,7 @@ def vocabulary_change(what: Intervention, vocabulary: Vocabulary, note: Note) ->
     target = vocabulary.embedding_of(what.token or "") if what.operation == "replace" else None
 
     def change(hidden: Tensor) -> Tensor:
-        h = hidden.float()
+        h = at_least_float32(hidden)
         if what.operation == "project" and what.top > 1:
             nearest, lead = vocabulary.nearest(hidden, what.top)
             projected = _projection(h, nearest)
@@ -82,4 +83,4 @@ def _projection(h: Tensor, basis: Tensor) -> Tensor:
     """Least-squares projection of h (B, H) on the span of a basis (B, k, H)."""
     rows, column = basis.double(), h.double()[..., None]
     inverse = torch.linalg.pinv(rows @ rows.mT, hermitian=True)  # embeddings may be equal
-    return (rows.mT @ (inverse @ (rows @ column)))[..., 0].float()
+    return (rows.mT @ (inverse @ (rows @ column)))[..., 0].to(h.dtype)

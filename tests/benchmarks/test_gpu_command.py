@@ -1,14 +1,47 @@
-"""The command for a GPU runs to its end: on a pretended one, with a small model in every part."""
+"""The commands for a GPU: what they need, and, on a pretended one, that they run to their end."""
 
+import ast
 import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from pretended_gpu import pretended_gpu
 
 from benchmarks import bench, ceilings, shapes
+from cotsieve.ground.fingerprint import reached_files
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = (2, 32, 4, 2, 8, 64, 503, 8)
+PROMISED = {"torch", "transformers", "pyarrow"}
+BROUGHT = {"numpy", "safetensors", "tokenizers"}
+"""Required by those three."""
+
+
+def imports(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("command", ["bench", "written"])
+def test_three_packages_are_enough(command):
+    """On a machine with a GPU nothing else need be installed."""
+    waiting, seen, needed = [ROOT / "benchmarks" / f"{command}.py"], set(), set()
+    while waiting:
+        file = waiting.pop()
+        seen.add(file)
+        names = imports(file)
+        needed |= {name.partition(".")[0] for name in names}
+        near = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names}
+        reached = {ROOT / name for name in reached_files(file, ROOT) if name.endswith(".py")}
+        waiting += [file for file in (near | reached) - seen - {*waiting} if file.is_file()]
+    assert ROOT / "cotsieve/rollouts/decoding.py" in seen
+    assert needed - sys.stdlib_module_names - {"benchmarks", "cotsieve"} <= PROMISED | BROUGHT
 
 
 def test_every_measurement_is_made(tmp_path, capsys):

@@ -16,8 +16,8 @@ from slurm_cluster import Cluster, SlurmJob, finish, freeze_holder, until
 RESULTS = ("problems.parquet", "rollouts/", "grades/", "merged/", "necessity/", "dataset/")
 SUMMARY = "results/toy/summary/tiny.txt"
 SHARDS, SIZE = 5, 12
-slow = pytest.mark.skipif(
-    not os.environ.get("COTSIEVE_SLOW"), reason="takes minutes; COTSIEVE_SLOW=1 runs it"
+when_asked = pytest.mark.skipif(
+    not os.environ.get("COTSIEVE_SLOW"), reason="takes minutes; `make test-slow` runs it"
 )
 
 
@@ -112,7 +112,8 @@ def test_shards_run_at_the_same_time_on_different_gpus(done):
     assert len(devices) == 2
 
 
-@slow
+@pytest.mark.slow
+@when_asked
 def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_model, tmp_path):
     """Over time, cancelled, out of memory, on a lost node: one fault for each of four shards.
 
