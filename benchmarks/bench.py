@@ -29,18 +29,13 @@ from benchmarks.running import Outcome, clock  # noqa: E402
 from benchmarks.shapes import Case, Model  # noqa: E402
 from cotsieve.ground import tables  # noqa: E402
 from cotsieve.rollouts.devices import DTYPES, set_matmul_mode  # noqa: E402
-from cotsieve.rollouts.narrow import Gate  # noqa: E402
+from cotsieve.rollouts.narrow import MARGINS, Gate  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS  # noqa: E402
 
 START_SECONDS = time.time() - STARTED
 
 DEMO_ANSWERS = 16
 """Most tokens; the trained model ends its answers itself."""
-DOUBTED = 0.05
-"""Share of the rows of a random model that `exact` runs again. Trained models leave 2-7 % in doubt
-at the gate of float16, random ones nearly all rows, since they hardly prefer any token; so here the
-gate is set to this share of the rows. It shows the cost of the gate; that it is exact is a test on
-the trained model."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +68,7 @@ PLANS = {
         Measurement("demo", 7, "float32", 128, 96, 8, 5),
         Measurement("thin", 1, "float32", 64, 64, 8, 1, runaways=True),
         Measurement("demo", 1, "exact", 128, 200, 0, 3),
+        Measurement("thin", 1, "exact", 64, 64, 0, 1),
     ],
     "cuda": [
         Measurement("llama-1b", 1, "exact", 2048, 7500, 12, 3),
@@ -142,7 +138,9 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
         torch.cuda.reset_peak_memory_stats()
     again = None
     if what.precision == "exact":
-        gate, again = _gate(bench, what, running.run(engine, work, cases))
+        wide = bench.engine("float32", what.batch_rows)
+        gate = Gate(MARGINS[narrow], lambda: wide)
+        again = sum(map(gate.doubts, running.run(engine, work, cases).values()))
     sample = _spread(cases, what.timed)
     ours, theirs, found, wanted = [], [], {}, {}
     for _ in range(what.rounds):
@@ -201,19 +199,6 @@ def _run(
     work = running.work_of(cases, zeroed)
     settle = what.precision in ("float32", "exact")
     return running.run(engine, work, cases, gate, settle=settle)
-
-
-def _gate(bench: Bench, what: Measurement, found: Outcome) -> tuple[Gate, int]:
-    """A gate for this run, and how many rows it doubts."""
-    from cotsieve.rollouts.narrow import MARGINS
-
-    margin = MARGINS["fp16"]
-    if bench.model.name != "demo":
-        margins = sorted(done.margin for done in found.values())
-        margin = margins[int(DOUBTED * len(margins))]
-    wide = bench.engine("float32", what.batch_rows)
-    gate = Gate(margin, lambda: wide)
-    return gate, sum(gate.doubts(done) for done in found.values())
 
 
 def _changed(

@@ -28,6 +28,11 @@ ANSWER_LENGTHS = (7, 8, 9)
 RUNAWAY_SHARE, RUNAWAY_LENGTH = 0.03, 200
 """2-4 % of published latent outputs repeat themselves, up to the cap."""
 
+SCORES, USUAL = 17.0, 140.0
+"""Deviation of a random model's logits, and the logit of the token that usually follows another.
+Without one, random models hardly prefer any token, and nearly all rows come close to a tie; with
+it, some hundredths of the rows do, as in trained models."""
+
 SHAPES = {
     # layers, hidden, heads, kv heads, head size, feed-forward, vocabulary, adapter rank
     "thin": (16, 64, 8, 2, 8, 256, 32_003, 128),
@@ -168,8 +173,12 @@ def _random(name: str, device: torch.device) -> Model:
     base = {
         "model.embed_tokens.weight": normal(vocabulary, hidden, deviation=1.0),
         "model.norm.weight": torch.ones(hidden, device=device),
-        "lm_head.weight": normal(vocabulary, hidden, deviation=3 * hidden**-0.5),
+        "lm_head.weight": normal(vocabulary, hidden, deviation=SCORES * hidden**-0.5),
     }
+    follower = torch.randperm(vocabulary, generator=draw, device=device)[:-3]
+    embedding = base["model.embed_tokens.weight"]
+    embedding[-3:] *= 0.1  # what follows the thoughts depends on them
+    base["lm_head.weight"][follower] += embedding[:-3] * (USUAL / hidden)
     stop = vocabulary - 4
     base["lm_head.weight"][stop] = 0  # never the best: answers end by their forced length
     adapters = {}
