@@ -224,10 +224,8 @@ def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: b
     rule = "generate" if isinstance(plan.study.models[name], Model) else "ablate"
     earlier = Path("results") / plan.study.study / "benchmarks" / rule / name
     seconds = capacity.seconds(earlier, jobs, count * rows * tokens, gpu)
-    return (
-        f"{name}: {count / 1e6:.3g} million parameters, {jobs} jobs, up to {rows:,} rows, longest "
-        f"{tokens} tokens; very roughly {duration(seconds)}"
-    )
+    work = f"{jobs} {'job' if jobs == 1 else 'jobs'}, up to {rows:,} rows, longest {tokens} tokens"
+    return f"{name}: {count / 1e6:.3g} million parameters, {work}; very roughly {duration(seconds)}"
 
 
 def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int) -> str:

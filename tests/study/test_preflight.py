@@ -49,7 +49,7 @@ def plan(made: MadeCodi, **changes) -> Plan:
 def test_a_sound_study_is_summed_up(made):
     disk, work, memory = preflight.preflight(plan(made))
     assert disk.startswith("disk: results take up to ") and disk.endswith(" are free")
-    assert "1 jobs, up to 24 rows" in work and "very roughly 8 s" in work
+    assert "1 job, up to 24 rows" in work and "very roughly 8 s" in work
     assert memory.startswith("tiny on CPU: weights ")
 
 
