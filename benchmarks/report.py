@@ -146,13 +146,26 @@ def _command() -> str:
 
 
 def _commit() -> str:
+    """The commit that is measured; `-dirty` if anything but the results differs from it."""
+    changed = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ":/",
+        ":!/benchmarks/results.md",
+    ]
     try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        told = [_git("rev-parse", "--short", "HEAD"), "-dirty" if _git(*changed) else ""]
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return told.stdout.strip() or "unknown"
+    return "".join(told)
+
+
+def _git(*words: str) -> str:
+    command = ["git", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    return done.stdout.strip()
 
 
 def _processor() -> str:
