@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Tiny models are slower on many threads than on one, and tests run side by side."""
 SHARED = Path(os.environ.get("COTSIEVE_SHARED", ROOT.parent / "shared"))
 
 

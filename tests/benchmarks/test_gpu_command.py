@@ -46,7 +46,7 @@ def test_three_packages_are_enough(command):
 
 def test_every_measurement_is_made(tmp_path, capsys):
     plan = [
-        replace(what, problems=2, batch_rows=4, timed=min(1, what.timed), rounds=1)
+        replace(what, problems=2, batch_rows=64, timed=min(1, what.timed), rounds=1)
         for what in bench.PLANS["cuda"]
     ]
     results = tmp_path / "results.md"
@@ -54,6 +54,7 @@ def test_every_measurement_is_made(tmp_path, capsys):
     with (
         patch.dict(shapes.SHAPES, {what.shape: SMALL for what in plan if what.shape != "demo"}),
         patch.dict(bench.PLANS, cuda=plan),
+        patch.object(shapes, "RUNAWAY_LENGTH", 20),
         patch.object(ceilings, "ceilings", lambda *_: ceilings.Ceilings(1e12, 1e12)),
         patch.object(sys, "argv", command),
         pretended_gpu(),
