@@ -1,6 +1,7 @@
 # Everything cotsieve needs, Snakemake too; a study and its results lie in the mounted /work:
 #   docker build -t cotsieve .
-#   docker run --rm --gpus all -v "$PWD:/work" cotsieve --cores 8 --configfile mine.yaml
+#   docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD:/work" cotsieve \
+#       --cores 8 --configfile mine.yaml
 FROM python:3.11-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git rsync \
@@ -16,5 +17,8 @@ COPY envs envs
 COPY profiles profiles
 COPY resources resources
 COPY workflow workflow
+# Snakemake wants a name and a writable home, which --user does not give. What comes from a hub is
+# kept beside the study, not lost with the container.
+ENV HOME=/tmp USER=cotsieve HF_HOME=/work/.cotsieve/huggingface
 WORKDIR /work
 ENTRYPOINT ["snakemake", "--snakefile", "/opt/cotsieve/Snakefile"]

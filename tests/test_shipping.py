@@ -23,6 +23,16 @@ def test_images_hold_what_a_run_reads():
     assert all((ROOT / name).exists() for name in USED)
 
 
+def test_the_image_runs_for_a_user_without_a_name():
+    """`docker run --user` gives neither name nor home, and only /work outlives the container."""
+    recipe = (ROOT / "Dockerfile").read_text()
+    given = dict(re.findall(r"(\w+)=(\S+)", " ".join(re.findall(r"^ENV (.+)$", recipe, re.M))))
+    mounted = re.findall(r"^WORKDIR (\S+)$", recipe, re.M)[-1]
+    assert given["USER"]
+    assert given["HOME"] == "/tmp", "what anyone may write to"
+    assert given["HF_HOME"].startswith(f"{mounted}/")
+
+
 def test_the_citation_names_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
