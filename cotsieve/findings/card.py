@@ -21,7 +21,7 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-KEYWORDS = ("math", "chain-of-thought", "interpretability", "latent-reasoning")
+KEYWORDS = ("math", "chain-of-thought", "interpretability", "reasoning")
 _SHOWN_IDS = 5
 _MOST_REASONS = 50
 

@@ -70,14 +70,14 @@ def draw_dataset(
         strata=found.strata,
         controls=controls(table, rows, sweep),
         failures=failures(table, sweep),
-        provenance={**origin, **excluded, "draw": _rule(targets, method, seed)},
+        provenance={**origin, **excluded, "draw": _rule(targets, total, method, seed)},
         about=about,
     )
     folder = Path(card_file).parent
     write_dataset(folder, found.rows, card(facts), origin)
     _describe(folder, facts)
     write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
-    _report_shortage(found, on_shortage)
+    _report_shortage(found, total, on_shortage)
 
 
 def _describe(folder: Path, facts: CardFacts) -> None:
@@ -86,11 +86,12 @@ def _describe(folder: Path, facts: CardFacts) -> None:
     write_croissant(folder, PARQUET, DATASET, (JSON,), told)
 
 
-def _rule(targets: dict[str, int], method: str, seed: int) -> dict[str, Any]:
-    return {"targets": dict(targets), "method": method, "seed": seed}
+def _rule(targets: dict[str, int], total: int | None, method: str, seed: int) -> dict[str, Any]:
+    asked = {} if total is None else {"total": total}
+    return {**asked, "targets": dict(targets), "method": method, "seed": seed}
 
 
-def _report_shortage(found: Draw, on_shortage: str) -> None:
+def _report_shortage(found: Draw, total: int | None, on_shortage: str) -> None:
     short = [
         Finding(
             f"draw.targets.{count.stratum}",
@@ -100,6 +101,10 @@ def _report_shortage(found: Draw, on_shortage: str) -> None:
         for count in found.strata
         if count.missing
     ]
+    if total is not None and len(found.rows) < total:  # the targets were cut to what there is
+        what = f"{len(found.rows)} of {total} problems drawn"
+        mend = "Test more problems, lower the total, or set draw.on_shortage to warn."
+        short.append(Finding("draw.total", what, mend))
     if short and on_shortage == "fail":
         raise BadInput(short)
     for finding in short:

@@ -116,7 +116,18 @@ def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
     base = model.model if isinstance(model, ReasoningModel) else model.base
     if is_local(base):
         shape = outline_of(plan, name, located(base))
+        if isinstance(model, ReasoningModel) and model.style.prompt == "chat":
+            _check_template(f"models.{name}.style.prompt", located(base))
         refuse_all(_condition_checks(plan, name, model, shape))
+
+
+def _check_template(where: str, folder: Path) -> None:
+    """A chat template lies in a file of its own, or in the configuration of the tokenizer."""
+    settings = folder / "tokenizer_config.json"
+    inside = settings.is_file() and '"chat_template"' in settings.read_text(encoding="utf-8")
+    if not inside and not (folder / "chat_template.jinja").is_file():
+        what = f"there is no chat template in {folder}"
+        raise bad(where, what, "Add its chat_template.jinja, or write prompt: raw.")
 
 
 def outline_of(plan: Plan, name: str, base: Path) -> Outline:
