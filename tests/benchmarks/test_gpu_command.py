@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -56,6 +57,7 @@ def test_every_measurement_is_made(tmp_path, capsys):
         patch.dict(bench.PLANS, cuda=plan),
         patch.object(shapes, "RUNAWAY_LENGTH", 20),
         patch.object(ceilings, "ceilings", lambda *_: ceilings.Ceilings(1e12, 1e12)),
+        patch.object(bench, "STARTED", time.time()),  # of this process: when pytest began
         patch.object(sys, "argv", command),
         pretended_gpu(),
     ):
