@@ -21,8 +21,9 @@ from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput
 from cotsieve.report.throughput import JobTime, job_times
 from cotsieve.study.model_settings import ImportedModel, ReasoningModel
-from cotsieve.study.plan import Plan, Shard
+from cotsieve.study.plan import Plan
 from cotsieve.study.settings import Study, read_study
+from cotsieve.study.shards import Shard
 
 TRACES = "traces"
 """Stands for a sweep where a model's baseline is stored before its sweeps."""

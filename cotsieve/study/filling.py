@@ -6,8 +6,9 @@ whatever the size of shards, so that the same problems are traced however the wo
 
 from cotsieve.problems.exploratory import shortest_exploratory
 from cotsieve.problems.problem import Problem
-from cotsieve.study.plan import Plan, Shard
+from cotsieve.study.plan import Plan
 from cotsieve.study.settings import Study
+from cotsieve.study.shards import Shard
 
 Stretch = tuple[str, int]
 """A source and the number of a range of its rows: what is traced together or not at all."""

@@ -15,9 +15,10 @@ from cotsieve.rollouts.recipe import Recipe
 from cotsieve.study.filling import same_round
 from cotsieve.study.identity import model_files, model_places
 from cotsieve.study.part import plain
-from cotsieve.study.plan import Plan, Shard
+from cotsieve.study.plan import Plan
 from cotsieve.study.plan_of_job import plan_of
 from cotsieve.study.settings import Study
+from cotsieve.study.shards import Shard
 
 DECIDES = ("model", "decoding", "engine", "libraries")
 """Params that decide every row of a job."""

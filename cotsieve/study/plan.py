@@ -8,7 +8,7 @@ against that digest, so the code that reads sources cannot change a result behin
 
 import itertools
 from collections import Counter
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,27 +24,7 @@ from cotsieve.study.definitions import exclusion_definition, source_definition
 from cotsieve.study.part import decided, plain
 from cotsieve.study.places import located
 from cotsieve.study.settings import Study
-
-Groups = dict[tuple[str, int], list[Problem]]
-"""(source, number of a shard) → its problems."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A range of rows of a source, and what it holds."""
-
-    source: str
-    index: int
-    rows: int
-    """Problems it holds; for a source that may not be fetched yet, at most."""
-    prompts: str
-    """Digest of what generation reads: ids and questions, in order."""
-    references: str
-    """Digest of what grading reads: ids and reference answers."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.source}/{self.index:04d}"
+from cotsieve.study.shards import Groups, Shard, exact_shards, grouped, prompts_digest
 
 
 class Plan:
@@ -111,7 +91,7 @@ class Plan:
         """Every shard that can hold a candidate, in order."""
         if self._fetches:
             return self._expected_shards()
-        return self._exact_shards(self.selection)
+        return exact_shards(self.selection.problems, self.study.engine.shard_size)
 
     def sources_for(self, source: str, shard: str) -> list[str]:
         """The sources that tell which problems a shard holds, in order.
@@ -158,7 +138,8 @@ class Plan:
         key = (*names, limit)
         if key not in self._fetched:
             sources = [self.problems(name) for name in names]
-            self._fetched[key] = self._grouped(select(sources, self._exclusions, limit))
+            found = select(sources, self._exclusions, limit).problems
+            self._fetched[key] = grouped(found, self.study.engine.shard_size)
         return self._fetched[key].get((source, index), [])
 
     def _first(self, source: str) -> bool:
@@ -239,36 +220,28 @@ class Plan:
         return digest([astuple(problem) for problem in self.candidates()], matches)
 
     def _definitions(self) -> list[object]:
-        exclusions = [
+        sources = [
+            [name, source_definition(source), self._pin(name)]
+            for name, source in self.study.sources.items()
+        ]
+        return [sources, self._excluded, self.study.select.limit, decided(self.study.strata)]
+
+    @cached_property
+    def _excluded(self) -> list[object]:
+        """What decides the exclusions."""
+        return [
             [exclusion_definition(item), content_digest(located(item.path))]
             for item in self.study.select.exclude
         ]
-        sources = [
-            [
-                name,
-                source_definition(source),
-                plain(source.hub) if source.hub else content_digest(located(source.path)),
-            ]
-            for name, source in self.study.sources.items()
-        ]
-        return [sources, exclusions, self.study.select.limit, decided(self.study.strata)]
+
+    def _pin(self, name: str) -> object:
+        """What decides the rows of a source: the commit on a hub, or the content of the file."""
+        source = self.study.sources[name]
+        return plain(source.hub) if source.hub else content_digest(located(source.path))
 
     @cached_property
     def _by_shard(self) -> Groups:
-        return self._grouped(self.selection)
-
-    def _grouped(self, selection: Selection) -> Groups:
-        size = self.study.engine.shard_size
-        groups: Groups = {}
-        for problem in selection.problems:
-            groups.setdefault((problem.source, problem.row // size), []).append(problem)
-        return groups
-
-    def _exact_shards(self, selection: Selection) -> list[Shard]:
-        return [
-            Shard(source, index, len(found), prompts_digest(found), references_digest(found))
-            for (source, index), found in self._grouped(selection).items()
-        ]
+        return grouped(self.selection.problems, self.study.engine.shard_size)
 
     def _known_sources(self) -> list[str]:
         """Local sources whose candidates do not depend on a source that may not be fetched yet."""
@@ -286,18 +259,13 @@ class Plan:
         """
         known = self._known_sources()
         sources = [self.problems(name) for name in known]
-        exact = self._exact_shards(select(sources, self._exclusions, self.study.select.limit))
-        limit = self.study.select.limit
-        excluded = [
-            [exclusion_definition(item), content_digest(located(item.path))]
-            for item in self.study.select.exclude
-        ]
+        limit, size = self.study.select.limit, self.study.engine.shard_size
+        exact = exact_shards(select(sources, self._exclusions, limit).problems, size)
         entries = sum(len(exclusion.values) for exclusion in self._exclusions)
         shards, rows_so_far, sure, pins = [], 0, 0, []
         for name, source in self.study.sources.items():
-            rows, size = self._rows[name], self.study.engine.shard_size
-            pin = plain(source.hub) if source.hub else content_digest(located(source.path))
-            pins.append([name, pin, source_definition(source)])
+            rows = self._rows[name]
+            pins.append([name, self._pin(name), source_definition(source)])
             if name in known:
                 shards += [shard for shard in exact if shard.source == name]
                 rows_so_far += rows
@@ -311,21 +279,6 @@ class Plan:
                 sure += self._surely(name, index, held)
                 cut = limit is not None and rows_so_far > limit
                 decides = [limit, *pins] if cut else pins[-1]
-                pinned = digest(name, size, index, excluded, decides)
+                pinned = digest(name, size, index, self._excluded, decides)
                 shards.append(Shard(name, index, held, pinned, pinned))
         return shards
-
-
-def prompts_digest(problems: list[Problem]) -> str:
-    """Digest of what generation reads of problems."""
-    return digest([_prompt(problem) for problem in problems])
-
-
-def _prompt(problem: Problem) -> list[str | None]:
-    read = [problem.problem_id, problem.question, problem.error]
-    return read if problem.reasoning is None else [*read, problem.reasoning]
-
-
-def references_digest(problems: list[Problem]) -> str:
-    """Digest of what grading reads of problems."""
-    return digest([[problem.problem_id, problem.answer] for problem in problems])

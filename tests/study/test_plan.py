@@ -11,8 +11,9 @@ import yaml
 from studies import MINIMAL, changed
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.plan import Plan, Shard
+from cotsieve.study.plan import Plan
 from cotsieve.study.settings import read_study
+from cotsieve.study.shards import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "e53f048856ff4f594e959d75785d2c2d37b678ee"
