@@ -1,20 +1,17 @@
-"""Traces and ablations of written reasoning, against the golden outputs and the stock library."""
+"""Traces and ablations of written reasoning, against the stock library."""
 
 import contextlib
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from written import (
-    ASSISTANT,
-    BEGIN,
-    CHAT,
+    EDITS,
     GREEDY,
+    QUESTIONS,
     SAMPLED,
     STYLE,
-    USER,
+    THOUGHT,
     by_key,
     load,
     make_reasoner,
@@ -25,44 +22,10 @@ from written import (
     written_on,
 )
 
-from cotsieve.answers.graders import predict
 from cotsieve.ground.seeds import seed_from
 from cotsieve.rollouts.interventions import Intervention
 from cotsieve.rollouts.reasoning import Trace, ablate, stored_trace, trace
 from cotsieve.rollouts.reasoning_edits import donor_of
-from cotsieve.rollouts.reasoning_text import INSTRUCTION, THOUGHTS, prompt_with_thought
-from cotsieve.rollouts.writing import Start, families
-
-EDITS = {
-    "full": {"reasoning": "keep"},
-    "empty": {"reasoning": "empty"},
-    "finished": {"reasoning": "finished"},
-    "first_half": {"reasoning": "truncate", "sentences_fraction": 0.5},
-    "drop_statement": {"reasoning": "drop-statement"},
-    "drop_equation": {"reasoning": "drop-equation"},
-    "statement_only": {"reasoning": "statement-only"},
-    "alter_statement": {"reasoning": "alter-statement"},
-    "alter_all": {"reasoning": "alter-all"},
-    "reverse": {"reasoning": "reverse"},
-    "mask_digits": {"reasoning": "mask-digits"},
-}
-"""The golden edits of a thought, as conditions of a study."""
-QUESTIONS = (
-    "Ann reads 10 pages a day. How long does she need for 120 pages?",
-    "Half of 90?",
-    "Tom has 3 apples and eats one.  How many are left? ",
-    "A box holds 12 pens. How many pens do 7 boxes hold, if two boxes are empty?",
-)
-THOUGHT = "There are 3 of them. One goes away. So 3 - 1 = 2. The answer is 2.\n"
-
-
-def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.fixture(scope="module")
-def golden(shared):
-    return shared / "golden" / "r2a"
 
 
 @pytest.fixture(scope="module")
@@ -75,157 +38,6 @@ def problems():
     thoughts = (THOUGHT, "Count 90 and halve it. It is 45.\n", "3 - 1", "12 * 5 = 60.\n")
     pairs = zip(QUESTIONS, thoughts, strict=True)
     return [problem(number, *pair) for number, pair in enumerate(pairs)]
-
-
-# --- golden -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("batch_rows", [1, 7, 64])
-@pytest.mark.parametrize("name", ["tiny-qwen2", "tiny-llama"])
-def test_golden_greedy_traces(golden, name, batch_rows):
-    prompts = {
-        (row["unique_id"], row["mode"], row["with_math_instruction"]): row["raw_problem"]
-        for row in lines(golden / "prompts" / "prompts.jsonl")
-    }
-    rows = [row for row in lines(golden / "traces" / "greedy.jsonl") if row["model"] == name]
-    decoding = GREEDY | {"max_new_tokens": 24}
-    compared = 0
-    for instructed in (True, False):
-        style = {} if instructed else {"instruction": ""}
-        model = load(golden / "models" / name, batch_rows, decoding, **style)
-        chosen = [row for row in rows if row["with_math_instruction"] == instructed]
-        starts = []
-        for number, row in enumerate(chosen):
-            question = prompts[row["unique_id"], row["mode"], instructed]
-            thought = THOUGHTS[row["mode"].removeprefix("withoutR_").replace("withR", "with")]
-            given = model.opened(question) if thought is None else model.closed(question, thought)
-            assert list(given) == row["prompt_token_ids"]
-            starts.append(Start((number, 0), given))
-        waiting = [family for start in starts for family in families([start], batch_rows)]
-        for (number, _), done in (row for batch in model.engine.run(waiting) for row in batch):
-            if chosen[number]["min_top2_margin_fp32"] >= 1e-3:
-                compared += 1
-                assert list(done.token_ids) == chosen[number]["new_token_ids_fp32"]
-    assert compared == sum(row["min_top2_margin_fp32"] >= 1e-3 for row in rows) >= 18
-
-
-@pytest.mark.parametrize("batch_rows", [1, 64])
-def test_golden_ablations(golden, batch_rows):
-    expected = {
-        (row["unique_id"], row["condition"]): row
-        for row in lines(golden / "ablation" / "results.jsonl")
-    }
-    asked = [
-        problem(
-            number, row["question"], expected[row["unique_id"], "full"]["think"],
-            answer=row["final_answer"],
-        )
-        for number, row in enumerate(lines(golden / "ablation" / "problems.jsonl"))
-    ]  # fmt: skip
-    ids = [f"copy/{number:03}" for number in range(len(asked))]
-    model = load(golden / "models" / "tiny-copy", batch_rows, GREEDY | {"max_new_tokens": 24})
-    end = model.tokenizer.eos_token_id
-    how = recipe(**EDITS)
-    baseline = by_key(trace(model, how, asked, [0], given=True))
-    stored = [
-        stored_trace(model, item, baseline[item.problem_id, "baseline", 0], given=True)
-        for item in asked
-    ]
-    rows = by_key(ablate(model, how, stored, {}))
-    assert len(rows) == len(expected) == 264
-    for item, unique in zip(asked, ids, strict=True):
-        for name in EDITS:
-            row, golden_row = rows[item.problem_id, name, 0], expected[unique, name]
-            prompt = prompt_with_thought(item.question, golden_row["think"], instruction=True)
-            assert prompt == golden_row["prompt"]
-            tokens = model.closed(item.question, golden_row["think"])
-            assert len(tokens) == golden_row["n_prompt_tokens"]
-            assert tokens == tuple(model.tokenizer(prompt)["input_ids"])
-            assert row["prompt_tokens"] + row["thought_tokens"] == len(tokens)
-            assert row["token_ids"] == [
-                token for token in golden_row["new_token_ids"] if token != end
-            ]
-            assert (row["finish_reason"] == "stop") == golden_row["finished"]
-            read = predict("r2a", "</think>" + row["answer_text"])
-            assert read == (golden_row["extracted_answer"] or None)
-        same = baseline[item.problem_id, "baseline", 0]
-        full = rows[item.problem_id, "full", 0]
-        for key in ("token_ids", "answer_text", "thought_tokens", "answer_tokens"):
-            assert same[key] == full[key]
-
-
-# --- prompts ------------------------------------------------------------------------------------
-
-
-def test_prompts_are_the_published_strings(folder):
-    model = load(folder)
-    for question in QUESTIONS:
-        start = f"{question}{INSTRUCTION} <think>\n"
-        assert model.tokenizer.decode(model.opened(question)) == BEGIN + start
-        for thought in (THOUGHTS["empty"], THOUGHTS["finished"], THOUGHT):
-            text = prompt_with_thought(question, thought, instruction=True)
-            ids = tuple(model.tokenizer(text)["input_ids"])
-            assert model.closed(question, thought) == ids
-            assert model.opened(question) + model.given(question, thought) == ids[:-1]
-        forced = model.closed(question, THOUGHT, forced=True)
-        assert model.tokenizer.decode(forced).endswith("</think>" + STYLE["forced_answer"])
-
-
-WORDS = ("<think>", "</think>", "<｜end▁of▁sentence｜>", USER, "\0", "<think></think>")
-
-
-@pytest.mark.parametrize("prompt", ["raw", "chat"])
-def test_tags_and_control_tokens_in_a_problem_are_text(folder, prompt):
-    model = load(folder, prompt=prompt)
-    tokenizer = model.tokenizer
-    names = ("<think>", "</think>", BEGIN, "<｜end▁of▁sentence｜>", USER, ASSISTANT)
-    control = {tokenizer.convert_tokens_to_ids(name) for name in names}
-
-    def marks(ids) -> list[int]:
-        return [token for token in ids if token in control]
-
-    for word in WORDS:
-        question = f"What does {word} mean in 2{word}3?"
-        assert marks(model.closed(question, THOUGHT)) == marks(model.closed("x", THOUGHT))
-        assert marks(model.closed("x", f"It is{word}\n")) == marks(model.closed("x", THOUGHT))
-        assert question in tokenizer.decode(model.closed(question, word))
-        assert tokenizer.decode(model.closed("x", word)).endswith(f"<think>\n{word}</think>")
-
-
-CHATS = {
-    "opens the thought": (CHAT, "<think>\n"),
-    "leaves it to the model": (CHAT.replace("<think>\n", ""), ASSISTANT + "<think>\n"),
-    "keeps its line end": (CHAT.replace("<think>\n", "\n"), ASSISTANT + "\n<think>\n"),
-}
-
-
-@pytest.mark.parametrize("kind", CHATS)
-def test_a_chat_template_stands_around_the_problem(folder, kind):
-    template, end = CHATS[kind]
-    model = load(folder, prompt="chat")
-    model.tokenizer.chat_template = template
-    ids = model.opened(QUESTIONS[0])
-    text = model.tokenizer.decode(ids)
-    assert text.startswith(f"{BEGIN}{USER}{QUESTIONS[0]}{INSTRUCTION}") and text.endswith(end)
-    assert ids.count(model.tokenizer.bos_token_id) == 1
-    assert list(ids) == model.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-@pytest.mark.parametrize(
-    ("written", "reasoning", "answer"),
-    [
-        ("a thought\n</think>\n\nso 5", "a thought\n", "\n\nso 5"),
-        ("never closed", "never closed", None),
-        ("one</think>two</think>three", "one", "three"),
-        ("</think>at once", "", "at once"),
-    ],
-)
-def test_what_was_written_is_split_at_its_tags(folder, written, reasoning, answer):
-    model = load(folder)
-    ids = model.tokenizer(written, add_special_tokens=False)["input_ids"]
-    thought, rest = model.split(ids)
-    assert model.text(thought) == reasoning
-    assert (None if rest is None else model.text(rest)) == answer
 
 
 # --- traces -------------------------------------------------------------------------------------

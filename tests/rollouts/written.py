@@ -37,6 +37,28 @@ CHAT = (
 )
 """Like that of the R1 distills, which opens the thought."""
 
+EDITS = {
+    "full": {"reasoning": "keep"},
+    "empty": {"reasoning": "empty"},
+    "finished": {"reasoning": "finished"},
+    "first_half": {"reasoning": "truncate", "sentences_fraction": 0.5},
+    "drop_statement": {"reasoning": "drop-statement"},
+    "drop_equation": {"reasoning": "drop-equation"},
+    "statement_only": {"reasoning": "statement-only"},
+    "alter_statement": {"reasoning": "alter-statement"},
+    "alter_all": {"reasoning": "alter-all"},
+    "reverse": {"reasoning": "reverse"},
+    "mask_digits": {"reasoning": "mask-digits"},
+}
+"""The golden edits of a thought, as conditions of a study."""
+QUESTIONS = (
+    "Ann reads 10 pages a day. How long does she need for 120 pages?",
+    "Half of 90?",
+    "Tom has 3 apples and eats one.  How many are left? ",
+    "A box holds 12 pens. How many pens do 7 boxes hold, if two boxes are empty?",
+)
+THOUGHT = "There are 3 of them. One goes away. So 3 - 1 = 2. The answer is 2.\n"
+
 WINDOW = 16
 """Tokens that a sliding layer of these models sees."""
 

@@ -9,6 +9,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "models")]
+sys.path.append(str(HERE.parent / "rollouts"))
 
 Define = Callable[..., dict[str, Any]]
 

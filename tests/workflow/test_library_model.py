@@ -2,17 +2,14 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, merged, planned_jobs, run, snakemake, write_study
+from running import merged, planned_jobs, run, snakemake, write_study
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
 from cotsieve.ground.tables import read
-
-sys.path += [str(ROOT / "tests" / "rollouts"), str(ROOT / "tests" / "models")]
 
 CONDITIONS = {
     "empty": {"reasoning": "empty", "answer": "forced"},

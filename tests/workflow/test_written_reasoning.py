@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from running import ROOT, json_lines, merged, run, write_study
+from written import EDITS
 
 from cotsieve.demo.stories import make_problems
 from cotsieve.findings.merge import MERGED
@@ -14,19 +15,6 @@ from cotsieve.findings.traces import TRACES
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 
-EDITS = {
-    "full": {"reasoning": "keep"},
-    "empty": {"reasoning": "empty"},
-    "finished": {"reasoning": "finished"},
-    "first_half": {"reasoning": "truncate", "sentences_fraction": 0.5},
-    "drop_statement": {"reasoning": "drop-statement"},
-    "drop_equation": {"reasoning": "drop-equation"},
-    "statement_only": {"reasoning": "statement-only"},
-    "alter_statement": {"reasoning": "alter-statement"},
-    "alter_all": {"reasoning": "alter-all"},
-    "reverse": {"reasoning": "reverse"},
-    "mask_digits": {"reasoning": "mask-digits"},
-}
 END = 421
 """The end token of the golden model, which its recorded rows hold."""
 
