@@ -30,6 +30,9 @@ class Instead(NamedTuple):
 
 INSTEAD = {
     r"make (test|test-slow)": Instead(r"make --dry-run \1", "these tests run by themselves"),
+    r"python -m pytest (.*)": Instead(
+        r"python -m pytest --collect-only --quiet \1", "these tests run by themselves"
+    ),
     r"python (benchmarks/\w+\.py)": Instead(r"ls \1", "takes minutes"),
     r"python -m benchmarks\.(\w+)": Instead(r"ls benchmarks/\1.py", "takes minutes"),
     r"git clone \S.* && cd cotsieve": Instead(None, "the address is the reader's to know"),
