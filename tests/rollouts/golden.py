@@ -162,30 +162,31 @@ class Golden:
             batch_rows=batch_rows,
         )
 
-    def work(self, group: str, model: LatentModel) -> Work:
+    def work(self, group: str, model: LatentModel, records: list[dict[str, Any]]) -> Work:
         layers, donors = self.case["model"]["layers"], self.case["donors"]
         conditions = [intervention(group, name, layers) for name in self.names(group)]
         questions = model.encode([donor["question"] for donor in donors])
         sites = {what.source for what in conditions if what}
         activations = model.engine.activations(questions, sites)
         ids = [donor["id"] for donor in donors]
-        donor_rows = [ids.index(record["donor"]) for record in self.records]
+        donor_rows = [ids.index(record["donor"]) for record in records]
         given = {
             place: activations[what.source][donor_rows]
             for place, what in enumerate(conditions)
             if what and what.activations == DONOR_PATCH
         }
         return Work(
-            model.encode([record["question"] for record in self.records]),
-            [record["id"] for record in self.records],
+            model.encode([record["question"] for record in records]),
+            [record["id"] for record in records],
             conditions,
             Reference(ids, activations),
             given,
         )
 
-    def run(self, group: str, batch_rows: int) -> "Ran":
+    def run(self, group: str, batch_rows: int, every: int = 1) -> "Ran":
+        """Run one problem of `every` so many; they are counted in the results."""
         model, seen = self.model(group, batch_rows), Seen()
-        work = self.work(group, model)
+        work = self.work(group, model, self.records[::every])
         model.engine.observer = seen
         finished = [row for rows in model.engine.run(work) for row in rows]
         return Ran(model, work, dict(finished), len(finished), seen)

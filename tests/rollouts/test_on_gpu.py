@@ -3,7 +3,7 @@
 import pytest
 import torch
 from pretended_gpu import GPU, pretended_gpu
-from test_generate import CONDITIONS, recipe, texts
+from test_generate import CONDITIONS, PROBLEMS, recipe, texts
 from test_generate import run as run_latent
 from test_reasoning import CONDITIONS as WRITTEN_CONDITIONS
 from test_reasoning import QUESTIONS, STATE, THOUGHT, traces_of
@@ -43,12 +43,12 @@ def test_the_pretended_gpu_refuses_what_a_real_one_refuses():
 def test_latent_rows_are_those_of_the_cpu(makes):
     """In 16 bits, with the doubtful rows run again in 32."""
     made = makes("llama", layers=4)
-    how = recipe(LATENT_CONDITIONS)
-    expected = run_latent(load_latent(made, 16, precision="exact"), recipe=how)
+    how, some = recipe(LATENT_CONDITIONS), PROBLEMS[:3]
+    expected = run_latent(load_latent(made, 16, precision="exact"), some, how)
     with pretended_gpu():
         model = load_latent(made, 16, device="cuda", precision="exact")
         assert model.engine.decoder.device.type == "cuda"
-        found = run_latent(model, recipe=how)
+        found = run_latent(model, some, how)
     assert texts(found) == texts(expected)
 
 
