@@ -17,7 +17,7 @@ def mode_of(with_reasoning: bool, name: str) -> str:
 
 def test_all_published_prompts(shared):
     lines = (shared / "golden" / "r2a" / "prompts" / "prompts.jsonl").read_text().splitlines()
-    assert len(lines) == 40
+    assert lines
     for row in map(json.loads, lines):
         mode = mode_of(row["with_reasoning"], row["withoutR_mode"])
         prompt = raw_prompt(row["raw_problem"], mode, row["with_math_instruction"])

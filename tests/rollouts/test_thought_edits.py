@@ -33,7 +33,7 @@ def test_every_edit_of_the_published_ablation(shared):
         for row in map(json.loads, (folder / "problems.jsonl").read_text().splitlines())
     }
     full = {row["unique_id"]: row["think"] for row in rows if row["condition"] == "full"}
-    assert len(rows) == 24 * 11
+    assert len(rows) == len(questions) * len({row["condition"] for row in rows}) > 0
     for row in rows:
         thought = edited(row["condition"], full[row["unique_id"]], row["final_answer"])
         assert thought == row["think"], row["condition"]
