@@ -6,7 +6,7 @@ DEVICE ?= cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
-.PHONY: run preflight plan status explain publish test test-slow bench lint format rulegraph export clean
+.PHONY: run preflight plan status explain publish test test-unit test-slow bench lint format rulegraph export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
 	@$(SNAKEMAKE)
@@ -30,6 +30,10 @@ publish: .venv/ready  ## show what publishing a dataset would do; PUSH=1 does it
 
 test: .venv/ready  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-unit: .venv/ready  ## run the tests of the package alone, without whole runs of the workflow
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	    --ignore tests/workflow --ignore tests/docs --ignore tests/publish
 
 test-slow: .venv/ready  ## run the tests that take minutes and want the machine for themselves
 	COTSIEVE_SLOW=1 $(BIN)/python -m pytest -m slow

@@ -29,7 +29,9 @@ class Instead(NamedTuple):
 
 
 INSTEAD = {
-    r"make (test|test-slow)": Instead(r"make --dry-run \1", "these tests run by themselves"),
+    r"make (test|test-unit|test-slow)": Instead(
+        r"make --dry-run \1", "these tests run by themselves"
+    ),
     r"python -m pytest (.*)": Instead(
         r"python -m pytest --collect-only --quiet \1", "these tests run by themselves"
     ),
