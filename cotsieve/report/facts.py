@@ -65,10 +65,12 @@ def sweep_facts(tables: ModelTables, sweep: str) -> dict[str, Any]:
     values = {item.condition: _effect(item) for item in found}
     right = {name: value["correct"] for name, value in values.items()}
     broken = {name: value["broken"] for name, value in values.items()}
+    right_at_baseline = found[0].broken.total if found else 0
     maps, panels = [], []
     for group in families(definitions):
         common = described_common(group["common"])
-        maps.append({"common": common, "maps": heat_maps(group, broken)})
+        if right_at_baseline:
+            maps.append({"common": common, "maps": heat_maps(group, broken)})
         found_curves = curves(group, right, right[BASELINE], tables.thoughts)
         if found_curves:
             panels.append({"common": common, "panels": found_curves})
@@ -76,6 +78,7 @@ def sweep_facts(tables: ModelTables, sweep: str) -> dict[str, Any]:
     return {
         "sweep": sweep,
         "problems": found[0].correct.total if found else 0,
+        "right": right_at_baseline,
         "conditions": [
             {"condition": name, "words": described(definitions[name]), **values[name]}
             for name in values
@@ -105,7 +108,10 @@ def confusion(rows: list[dict]) -> dict[str, Any]:
 
 
 def drawn(tables: ModelTables) -> list[dict[str, Any]]:
-    """Per stratum: its target, how many new problems there were to draw, and what was drawn."""
+    """Per stratum: its target, how many new problems there were to draw, and what was drawn.
+
+    Empty where nothing was asked for and there was nothing to draw.
+    """
     known = {row["question"].strip() for row in tables.drawn if row["is_existing"]}
     needed = Counter(
         row["stratum"]
@@ -118,6 +124,8 @@ def drawn(tables: ModelTables) -> list[dict[str, Any]]:
         existing = Counter({name: count for (name, old), count in kept.items() if old})
         targets = proportional_targets(dict(sorted((needed + existing).items())), tables.total)
     others = sorted(({name for name, _ in kept} | needed.keys()) - targets.keys())
+    if not (tables.drawn or needed or any(targets.values())):
+        return []
     return [
         {
             "stratum": name,

@@ -1,7 +1,10 @@
 """Made-up results of any size: a latent model with a grid, and a model that reasons in words."""
 
+import html
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +47,24 @@ def study(problems: int = 40, seed: int = 1, reasoning: bool = True, **changes: 
     models = [latent(table, dice)]
     models += [in_words(table, dice)] if reasoning else []
     return StudyTables("made-up", table, models, **changes)
+
+
+def judged_anew(tables: StudyTables, verdict: Callable[[dict], str]) -> StudyTables:
+    """The same answers with other verdicts: `verdict` of a merged row; nothing is drawn."""
+    models = []
+    for model in tables.models:
+        told = model.merged.drop_columns(["token_ids", "text"]).to_pylist()
+        place = MERGED.get_field_index("verdict")
+        merged = model.merged.set_column(place, MERGED.field(place), [list(map(verdict, told))])
+        rows = necessity(merged, tables.problems, model.sweep, model.condition)
+        models.append(replace(model, merged=merged, necessity=rows, drawn=[]))
+    return replace(tables, models=models)
+
+
+def words(page: str) -> str:
+    """What a page says, without markup."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
 def latent(problems: pa.Table, dice: random.Random, conditions: Mapping = GRID) -> ModelTables:

@@ -1,7 +1,5 @@
 """Numbers on the page are those of the findings."""
 
-import html
-import re
 from dataclasses import replace
 
 import made_up
@@ -30,9 +28,7 @@ def facts(tables):
 @pytest.fixture(scope="module")
 def shown(tables, facts):
     """The words on the page, without markup."""
-    text = page(facts, packed(tables))
-    body = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.S)
-    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+    return made_up.words(page(facts, packed(tables)))
 
 
 def test_the_headline_is_the_rate_among_right_answers(tables, facts, shown):
