@@ -41,14 +41,16 @@ def draw_dataset(
     seed: int,
     on_shortage: str,
     about: dict[str, str],
+    made: dict[str, Any],
     targets: dict[str, int] | None = None,
     total: int | None = None,
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
     Draws to `targets` per stratum, or `total` problems in proportion to what passed. `about` is
-    what its publisher says of it: license, creator, url, date, citation. Raises BadInput for a
-    shortage when `on_shortage` is `fail`; the files are written before.
+    what its publisher says of it: license, creator, url, date, citation; `made` is what decided
+    the rows, for the card. Raises BadInput for a shortage when `on_shortage` is `fail`; the files
+    are written before.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
     kept = read_existing(existing, variant) if existing else []
@@ -58,7 +60,6 @@ def draw_dataset(
         targets = proportional_targets(dict(sorted(passed.items())), total)
     found = DRAWS[method](kept, fresh, targets, seed)
     table = tables.read(merged, MERGED, MERGED_COLUMNS)
-    origin = tables.provenance(necessity)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
     facts = CardFacts(
         title=f"{study}: problems that {model} solves through its chain of thought",
@@ -70,11 +71,12 @@ def draw_dataset(
         strata=found.strata,
         controls=controls(table, rows, sweep),
         failures=failures(table, sweep),
-        provenance={**origin, **excluded, "draw": _rule(targets, total, method, seed)},
+        provenance=_ordered(made | excluded | {"draw": _rule(targets, total, method, seed)}),
         about=about,
+        total=total,
     )
     folder = Path(card_file).parent
-    write_dataset(folder, found.rows, card(facts), origin)
+    write_dataset(folder, found.rows, card(facts), tables.provenance(necessity))
     _describe(folder, facts)
     write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
     _report_shortage(found, total, on_shortage)
@@ -84,6 +86,20 @@ def _describe(folder: Path, facts: CardFacts) -> None:
     columns = {name: meaning for names, meaning in COLUMNS for name in names}
     told = Described(facts.title, opening(facts), KEYWORDS, "problems", columns, facts.about)
     write_croissant(folder, PARQUET, DATASET, (JSON,), told)
+
+
+_ORDER = (
+    "cotsieve", "sources", "select", "exclusions", "repeated_questions", "strata", "existing",
+    "results", "model", "decoding", "conditions", "conditions otherwise", "reference", "sieve",
+    "grading", "grader libraries", "draw", "libraries", "engine",
+)  # fmt: skip
+"""From the problems to the draw; the long list of the engine's code comes last."""
+
+
+def _ordered(told: dict[str, Any]) -> dict[str, Any]:
+    """The same in an order to read it in; what is not foreseen comes first."""
+    place = {name: index for index, name in enumerate(_ORDER)}
+    return {name: told[name] for name in sorted(told, key=lambda name: place.get(name, -1))}
 
 
 def _rule(targets: dict[str, int], total: int | None, method: str, seed: int) -> dict[str, Any]:

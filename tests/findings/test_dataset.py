@@ -122,6 +122,26 @@ def test_the_card_without_train_rows_or_failures_says_so(draw):
     assert "None." in text and "no other conditions" in text
 
 
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        (5, "Each target is the share of its stratum"),
+        (50, "There are 5, and all of them are here."),
+    ],
+)
+def test_targets_that_are_shares_of_a_total_are_told_as_such(draw, total, told):
+    text = card(facts(draw, total=total))
+    assert f"asks for {total} problems in all" in text and told in text
+    assert "reaches its target" not in text and "fall short" not in text
+
+
+def test_an_empty_dataset_says_so_and_why():
+    wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
+    text = card(facts(draw_seeded([], [], TARGETS, seed=1), rows=wrong))
+    assert "this dataset is empty. Of 7 problems tested here `codi` answers 0 correctly" in text
+    assert "drawn" not in text.split("## What a row is")[0]
+
+
 def test_the_header_names_the_size_and_the_files(draw):
     header = yaml.safe_load(card(facts(draw)).split("---\n")[1])
     assert header["size_categories"] == ["n<1K"]
