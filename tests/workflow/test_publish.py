@@ -30,9 +30,9 @@ def publish(folder: Path, address: str, *arguments: str) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def study(tiny_model, tmp_path_factory) -> Path:
+def study(trained_model, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("published")
-    write_study(folder, study_of(tiny_model), problems=20)
+    write_study(folder, study_of(trained_model), problems=20)
     run(folder, "results/toy/summary/tiny.txt")
     return folder
 
@@ -72,9 +72,9 @@ def test_it_shows_then_uploads_then_has_nothing_to_do(study):
         assert f"0 of {len(files)} files to upload" in again.stdout
 
 
-def test_what_is_not_up_to_date_is_refused(study, tiny_model, tmp_path):
+def test_what_is_not_up_to_date_is_refused(study, trained_model, tmp_path):
     subprocess.run(["cp", "-a", f"{study}/.", str(tmp_path)], check=True)
-    write_study(tmp_path, merged(study_of(tiny_model), {"draw": {"seed": 7}}))
+    write_study(tmp_path, merged(study_of(trained_model), {"draw": {"seed": 7}}))
     hub = Repository.absent()
     with serving(hub) as address:
         refused = publish(tmp_path, address, "--repo", "me/needs-cot", "--push")

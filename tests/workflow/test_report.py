@@ -17,20 +17,14 @@ GRID = {
 }
 
 
-MODEL = {
-    "checkpoint": "resources/models/tiny-codi",
-    "base": "resources/models/tiny-codi/base",
-    "lora": {"rank": 8, "alpha": 32},
-}
-"""Trained, so that there are right answers to break."""
-
-
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory) -> Path:
+def ran(trained_model, tmp_path_factory) -> Path:
     """A folder in which a study with a grid has been run."""
     folder = tmp_path_factory.mktemp("report")
     sweep = {"conditions": {"zero": {"operation": "zero", "layer": "middle"}}, "grid": GRID}
-    study = study_of(MODEL, sweeps={"main": sweep}, sieve={"sweep": "main", "ablation": "zero"})
+    study = study_of(
+        trained_model, sweeps={"main": sweep}, sieve={"sweep": "main", "ablation": "zero"}
+    )
     write_study(folder, study, problems=12)
     run(folder)
     return folder
