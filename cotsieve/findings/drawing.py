@@ -13,7 +13,7 @@ from cotsieve.findings.dataset import COLUMNS, DATASET, JSON, PARQUET, new_rows,
 from cotsieve.findings.existing import read_existing
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
-from cotsieve.findings.proportions import proportional_targets
+from cotsieve.findings.proportions import shared_out
 from cotsieve.findings.strata import Draw, draw_original, draw_seeded
 from cotsieve.findings.summary import summary
 from cotsieve.ground import tables
@@ -57,7 +57,7 @@ def draw_dataset(
     fresh = new_rows(rows, kept, model, sweep, condition)
     if targets is None:
         passed = Counter(row["stratum"] for row in [*kept, *fresh])
-        targets = proportional_targets(dict(sorted(passed.items())), total)
+        targets = shared_out(total, passed, (row["stratum"] for row in rows))
     found = DRAWS[method](kept, fresh, targets, seed)
     table = tables.read(merged, MERGED, MERGED_COLUMNS)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
@@ -78,7 +78,8 @@ def draw_dataset(
     folder = Path(card_file).parent
     write_dataset(folder, found.rows, card(facts), tables.provenance(necessity))
     _describe(folder, facts)
-    write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
+    place = f"results/{study}/dataset/{model}"
+    write_text(summary_file, summary(rows, found.strata, place, total))
     _report_shortage(found, total, on_shortage)
 
 

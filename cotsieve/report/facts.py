@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from cotsieve.findings.controls import Control, controls, failures
 from cotsieve.findings.grades import VERDICTS
 from cotsieve.findings.necessity import Rates, rates
-from cotsieve.findings.proportions import proportional_targets
+from cotsieve.findings.proportions import shared_out
 from cotsieve.report.grids import curves, families, heat_maps, truncations
 from cotsieve.report.inputs import ModelTables, StudyTables
 from cotsieve.report.lengths import written_lengths
@@ -122,7 +122,8 @@ def drawn(tables: ModelTables) -> list[dict[str, Any]]:
     targets = dict(tables.targets or {})
     if tables.total is not None:
         existing = Counter({name: count for (name, old), count in kept.items() if old})
-        targets = proportional_targets(dict(sorted((needed + existing).items())), tables.total)
+        strata = (row["stratum"] for row in tables.necessity)
+        targets = shared_out(tables.total, needed + existing, strata)
     others = sorted(({name for name, _ in kept} | needed.keys()) - targets.keys())
     if not (tables.drawn or needed or any(targets.values())):
         return []

@@ -6,6 +6,7 @@ import yaml
 from cotsieve.findings.card import CardFacts, card
 from cotsieve.findings.controls import Control, Failure
 from cotsieve.findings.dataset import DATASET, new_rows, write_dataset
+from cotsieve.findings.proportions import shared_out
 from cotsieve.findings.shares import share
 from cotsieve.findings.strata import draw_seeded
 from cotsieve.findings.summary import summary
@@ -170,6 +171,27 @@ def test_the_summary_is_a_narrow_table(draw):
         "2-step: 5 short of 9; test more problems to fill it.",
         "dataset: results/small/dataset",
     ]
+
+
+def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_missing():
+    """4-step passes nothing and stands in its place all the same; 2 rows passed of 9 asked for."""
+    rows = [
+        judged(0, "1", True, stratum="5+step"),
+        judged(1, "1", False, stratum="4-step", ablated_verdict="correct"),
+        judged(2, "1", True, stratum="3-step"),
+    ]
+    targets = shared_out(9, {"5+step": 1, "3-step": 1}, (row["stratum"] for row in rows))
+    found = draw_seeded([], [row for row in rows if row["needs_cot"]], targets, seed=1)
+    lines = [line.split() for line in summary(rows, found.strata, "x", total=9).splitlines()]
+    assert [line[0] for line in lines[1:5]] == ["3-step", "4-step", "5+step", "total"]
+    assert lines[2][-2:] == ["0", "0"] and lines[4][-2:] == ["9", "2"]
+    assert " ".join(lines[5]) == "total: 7 short of 9; test more problems to fill it."
+
+
+def test_the_summary_says_when_no_baseline_is_right(draw):
+    wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
+    text = summary(wrong, draw.strata, "x")
+    assert "nothing is right at baseline" in text and "test more" not in text
 
 
 def test_the_summary_of_strata_nobody_asked_for(draw):

@@ -109,6 +109,14 @@ def test_a_total_is_shared_out_in_proportion(tables):
     assert all(row["target"] <= row["needed"] for row in told)
 
 
+def test_strata_stand_in_one_order_also_where_nothing_passed(tables):
+    rows = [row | {"needs_cot": row["needs_cot"] and row["stratum"] != "3-step"}
+            for row in tables.models[0].necessity]  # fmt: skip
+    model = replace(tables.models[0], necessity=rows, drawn=[], targets=None, total=10)
+    told = model_facts(model, tables.problems)
+    assert [row["stratum"] for row in told["drawn"]] == [row["group"] for row in told["strata"]]
+
+
 def test_failures_come_with_reasons_and_foreign_words_stay_words(facts, shown):
     for model in facts["models"]:
         assert all(item["error"] == "the prompt is too long <b>" for item in model["failures"])
