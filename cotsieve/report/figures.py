@@ -190,7 +190,9 @@ def _lengths(rows: Rows) -> Figure:
         axes.plot([row["p5"], row["p95"]], [place] * 2, color=SOFT, lw=1.5)
         axes.plot([row["p25"], row["p75"]], [place] * 2, color=COLOURS["baseline"], lw=7)
         axes.plot([row["p50"]], [place], "|", color=INK, ms=11, mew=2.5)
-    axes.set_yticks(range(len(rows)), [row["condition"] for row in rows])
+    several = len({row["sweep"] for row in rows}) > 1
+    names = [row["condition"] + (f" · {row['sweep']}" if several else "") for row in rows]
+    axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, None), ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlabel("tokens: median, middle half, 5 to 95 %")
     return figure

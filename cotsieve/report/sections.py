@@ -160,9 +160,10 @@ def _outcome(facts: Facts, figures: str) -> str:
         plots.matrix(facts["confusion"]),
         f"{figures}/confusion",
     )
+    share = "" if facts["total"] is None else f", its share of {facts['total']:,} in all"
     drawn = facts["drawn"] and block(
         "Targets and what was drawn",
-        "Problems in the dataset; the tick is the target of the stratum.",
+        f"Problems in the dataset; the tick is the target of the stratum{share}.",
         plots.target_rows(facts["drawn"]),
         f"{figures}/drawn",
     )
@@ -189,7 +190,10 @@ def _sweep(facts: Facts, sweep: Facts, figures: str) -> str:
         parts += block("How many thoughts", lead, body, f"{stem}-curves-{index}", "wide")
     if sweep["truncations"]:
         panels = "".join(plots.line_panel(item, "share kept") for item in sweep["truncations"])
-        lead = "Accuracy (%) against the share of the written reasoning that is kept."
+        lead = (
+            "Accuracy (%) against the share of the written reasoning that is kept. Where no "
+            "condition keeps all of it, the baseline stands at 1."
+        )
         body = f'<div class="panels">{panels}</div>'
         parts += block("How much reasoning", lead, body, f"{stem}-truncation")
     return _conditions(facts, sweep, name, f"{stem}-conditions") + parts
@@ -238,10 +242,17 @@ def _lengths(facts: Facts, figures: str) -> str:
         return ""
     lead = "Tokens written per answer: median, middle half, and 5 to 95 %."
     body = ""
-    for sweep in dict.fromkeys(row["sweep"] for row in facts["lengths"]):
+    sweeps = list(dict.fromkeys(row["sweep"] for row in facts["lengths"]))
+    if len(sweeps) > 1:
+        lead += " The baseline is the same in every sweep and stands once."
+    most = max(row["p95"] for row in facts["lengths"])
+    for sweep in sweeps:
         rows = [row for row in facts["lengths"] if row["sweep"] == sweep]
-        found = plots.length_rows(rows)
-        title = f"{len(rows)} conditions of <code>{escaped(sweep)}</code>"
-        folded = f"<details><summary>{title}</summary>{found}</details>"
-        body += folded if len(rows) > 12 else found
+        found, name = plots.length_rows(rows, most), f"<code>{escaped(sweep)}</code>"
+        if len(rows) > 12:
+            title = f"{len(rows)} conditions of {name}"
+            found = f"<details><summary>{title}</summary>{found}</details>"
+        elif len(sweeps) > 1:
+            found = f'<p class="sweep">Sweep {name}</p>{found}'
+        body += found
     return block("How much was written", lead, body, f"{figures}/lengths")

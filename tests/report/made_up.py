@@ -33,11 +33,14 @@ WORDS = {
     "finished": {"reasoning": "finished", "answer": "forced"},
     "half": {"reasoning": "truncate", "fraction": 0.5},
     "quarter": {"reasoning": "truncate", "fraction": 0.25},
+    "half-forced": {"reasoning": "truncate", "fraction": 0.5, "answer": "forced"},
 }
 QUESTION = (
     "A box holds $\\frac{{{a}}}{{{b}}}$ of {c} apples for \\$5 each. If $x^2 = {a}$ and $x < {b}$, "
     "what is $\\sqrt{{x}}$? It costs $5 and $6 to ask."
 )
+
+SOLUTION = "So {a}+{b}=<<{a}+{b}={c}>>{c}.\n\\[x = \\boxed{{{c}}}\\]"
 
 
 def study(problems: int = 40, seed: int = 1, reasoning: bool = True, **changes: Any) -> StudyTables:
@@ -130,7 +133,7 @@ def _problem(index: int, dice: random.Random) -> dict[str, Any]:
         "source": "toy" if index % 3 else "other",
         "row": index,
         "question": QUESTION.format(**numbers),
-        "solution": "So {a}+{b}=<<{a}+{b}={c}>>{c}.\n\\[x = \\boxed{{{c}}}\\]".format(**numbers),
+        "solution": None if index % 7 == 6 else SOLUTION.format(**numbers),
         "answer": "\\frac{1}{2}" if index % 5 == 0 else str(numbers["c"]),
         "steps": 2 + index % 4,
         "stratum": STRATA[index % 4],

@@ -78,8 +78,13 @@ def test_conditions_maps_and_curves_are_the_controls(tables, facts):
 
 def test_reasoning_kept_is_a_curve_that_ends_at_the_baseline(facts):
     (panel,) = facts["models"][1]["sweeps"][0]["truncations"]
-    (line,) = panel["lines"]
-    assert [point["condition"] for point in line["points"]] == ["quarter", "half", "baseline"]
+    told = {
+        line["name"]: [point["condition"] for point in line["points"]] for line in panel["lines"]
+    }
+    assert told == {
+        "free answer": ["quarter", "half", "baseline"],
+        "forced answer": ["half-forced", "baseline"],
+    }
 
 
 def test_the_reasoning_table_tells_every_ablation(facts):

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 
 import made_up
+import pyarrow as pa
 import pytest
 
+from cotsieve.findings.merge import MERGED
 from cotsieve.report.explorer import packed
 from cotsieve.report.facts import study_facts
 from cotsieve.report.figure_data import figure_data
@@ -85,3 +87,19 @@ def failed_beside(row: dict) -> str:
 )
 def test_what_the_other_conditions_say_is_said_of_those_that_were_run(tables, told):
     assert told in made_up.words(page_of(tables))
+
+
+def test_what_was_written_is_told_by_sweep_and_the_baseline_once():
+    tables = made_up.study(20, reasoning=False)
+    (model,) = tables.models
+    place = MERGED.get_field_index("sweep")
+    again = model.merged.set_column(place, MERGED.field(place), [["more"] * len(model.merged)])
+    conditions = {"more": model.conditions["grid"], **model.conditions}
+    both = replace(model, merged=pa.concat_tables([again, model.merged]), conditions=conditions)
+    (facts,) = study_facts(replace(tables, models=[both]))["models"]
+    told = [(row["sweep"], row["condition"]) for row in facts["lengths"]]
+    ablations = [(sweep, name) for sweep in ("more", "grid") for name in made_up.GRID]
+    assert told == [("more", "baseline"), *ablations]
+    text = page_of(replace(tables, models=[both])).partition("How much was written")[2]
+    block = text.partition("</details>")[2].partition("CSV")[0]
+    assert "Sweep <code>grid</code>" in block and "<code>baseline</code>" not in block
