@@ -76,6 +76,8 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
     figure, (axes,) = _figure(7.5, 1.3 + 0.42 * len(names))
     for index, measure in enumerate(measures):
         found = [row for row in rows if row["measure"] == measure and row["value"] is not None]
+        if not found:
+            continue
         at = [names.index(row[label]) + 0.22 * (index - (len(measures) - 1) / 2) for row in found]
         values = [100 * row["value"] for row in found]
         low = [100 * max(row["value"] - row["low"], 0) for row in found]
