@@ -1,14 +1,12 @@
 """The dataset card: what a row is, what it means and does not, how it was made, how often."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml
-
-from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
 from cotsieve.findings.dataset import COLUMNS
-from cotsieve.findings.markdown import cell, code, number, some, table
+from cotsieve.findings.markdown import cell, code, in_yaml, number, some, table
 from cotsieve.findings.necessity import Rates, rates
 from cotsieve.findings.publisher import citation, licence, licence_told
 from cotsieve.findings.strata import StratumCount
@@ -109,7 +107,7 @@ def _header(facts: CardFacts) -> str:
             }
         ],
     }
-    return f"---\n{_yaml(header)}---"
+    return f"---\n{in_yaml(header)}---"
 
 
 def opening(facts: CardFacts) -> str:
@@ -117,11 +115,11 @@ def opening(facts: CardFacts) -> str:
     existing = sum(row["is_existing"] for row in facts.drawn)
     if not facts.drawn:
         return _empty(facts)
+    new = f". {len(facts.drawn) - existing:,} of them are" if existing else ","
     text = (
-        f"{len(facts.drawn):,} math problems. {len(facts.drawn) - existing:,} of them were drawn "
-        f"from {len(facts.rows):,} problems tested here: {code(facts.model)} answers them "
-        "correctly, and no longer does when its chain of thought is ablated "
-        f"({code(facts.condition)})."
+        f"{len(facts.drawn):,} math problems{new} drawn from {len(facts.rows):,} problems tested "
+        f"here: {code(facts.model)} answers them correctly, and no longer does when its chain of "
+        f"thought is ablated ({code(facts.condition)})."
     )
     if existing:
         text += (
@@ -145,12 +143,21 @@ def _meaning(facts: CardFacts) -> str:
     return (
         f"`needs_cot` says: **this perturbation breaks a correct answer.** The model was right "
         f"without intervention ({code(BASELINE)}) and not right, or without any answer, under "
-        f"{code(facts.condition)} in sweep {code(facts.sweep)}.\n\n"
+        f"{code(facts.condition)} in sweep {code(facts.sweep)}.{_sampled(facts.rows)}\n\n"
         "It does not say that the problem cannot be solved without a chain of thought: not by "
         "this model under another perturbation, and not by another model. A perturbation also "
         "does harm that has nothing to do with the thoughts it removes, and it leaves some traces "
-        "of them in place. Read it together with the other conditions below: a control that "
-        "breaks as many answers takes the meaning out of the ablation."
+        "of them in place. Read it together with the other conditions below."
+    )
+
+
+def _sampled(rows: Iterable[Mapping]) -> str:
+    samples = max((row["samples"] or 1 for row in rows), default=1)
+    if samples == 1:
+        return ""
+    return (
+        f" Each was run {samples} times per problem, and counts as right when at least half of "
+        "the runs that did not fail are."
     )
 
 
@@ -246,7 +253,9 @@ def _controls(facts: CardFacts) -> str:
         'problems that failed under none of them. "Broken" means not right any more.\n\n'
     )
     text += table(header, lines)
-    if not others:
+    if others:
+        text += f"\n\n{HOW_TO_READ}"
+    else:
         text += "\n\nNo control was run: the ablation's effect has nothing to be compared with."
     return text
 
@@ -272,7 +281,7 @@ def _provenance(provenance: Mapping[str, object]) -> str:
     if not provenance:
         return "Nothing was recorded."
     plain = json.loads(json.dumps(provenance))  # YAML would mark repeated and refuse tuple values
-    return f"```yaml\n{_yaml(plain)}```"
+    return f"```yaml\n{in_yaml(plain)}```"
 
 
 def _licence(facts: CardFacts) -> str:
@@ -287,7 +296,3 @@ def _licence(facts: CardFacts) -> str:
             "of its own."
         )
     return text
-
-
-def _yaml(value: object) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

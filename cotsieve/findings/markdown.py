@@ -1,6 +1,8 @@
-"""Tables and cells of a card, in Markdown."""
+"""Tables and cells of a card, in Markdown, and plain values in YAML."""
 
 from collections.abc import Iterable, Sequence
+
+import yaml
 
 _SHOWN = 5
 
@@ -29,3 +31,8 @@ def cell(text: str) -> str:
 def code(text: str) -> str:
     """Text as code, on one line."""
     return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+
+
+def in_yaml(value: object) -> str:
+    """Plain values, in their own order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

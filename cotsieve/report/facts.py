@@ -44,6 +44,7 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
         "sweep": tables.sweep,
         "condition": tables.condition,
         "words": described(tables.definition(tables.sweep, tables.condition)),
+        "samples": max((row["samples"] for row in rows), default=1),
         "all": _rates(everything),
         "strata": [_rates(group) for group in rates(rows, "stratum")],
         "sources": [_rates(group) for group in rates(rows, "source")],

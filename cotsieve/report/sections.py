@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotsieve.findings.controls import HOW_TO_READ
 from cotsieve.report import plots
 from cotsieve.report.answer_sections import failures, graders, reasoning
 from cotsieve.report.plots import block
@@ -145,6 +146,8 @@ def _rates(facts: Facts, figures: str) -> str:
         "Share of problems the model gets right only through its chain of thought, by stratum, "
         "with 95 % Wilson intervals. Failed problems are in no share."
     )
+    if facts["samples"] > 1:
+        lead += f" Right means: in at least half of {facts['samples']} samples."
     body = plots.share_rows(rows, plots.legend(_SERIES))
     return block("Who needs the chain of thought", lead, body, f"{figures}/rates")
 
@@ -208,7 +211,7 @@ def _conditions(facts: Facts, sweep: Facts, name: str, stem: str) -> str:
     )
     if sweep["right"]:
         series.append(("needs", "broken", "broken, of those right at baseline"))
-        lead += "A control that breaks as many answers takes the meaning out of an ablation."
+        lead += HOW_TO_READ if len(sweep["conditions"]) > 2 else ""
     else:
         lead += "None of these is right at baseline, so no answer could break."
     rows = [

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from cotsieve.findings.card import CardFacts, card
-from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
 from cotsieve.findings.dataset import DATASET, new_rows, write_dataset
 from cotsieve.findings.proportions import shared_out
 from cotsieve.findings.shares import share
@@ -37,6 +37,7 @@ def judged(number: int, ablated: str | None, needed: bool | None, **changes) -> 
         "ablated_prediction": ablated,
         "ablated_verdict": "incorrect",
         "needs_cot": needed,
+        "samples": 1,
     }
     return {**row, **changes}
 
@@ -114,6 +115,20 @@ def test_the_card_tells_counts_rates_failures_and_cautions(draw):
     assert "may have been seen in training" in text
     assert "No control was run" in text
     assert "layers:\n- 1\n- 2\n" in text
+
+
+def test_the_card_says_how_several_samples_decide(draw):
+    told = "Each was run 5 times per problem"
+    assert told not in card(facts(draw))
+    assert told in card(facts(draw, rows=[{**row, "samples": 5} for row in ROWS]))
+
+
+def test_the_card_reads_controls_as_the_docs_do(draw):
+    """Removals that all break an answer speak for the ablation, not against it."""
+    shares = share(5, 6), share(0, 5), share(0, 5)
+    controls = [Control(name, *shares) for name in ("baseline", "zero", "mean")]
+    text = card(facts(draw, controls=controls))
+    assert HOW_TO_READ in text and "No control was run" not in text
 
 
 def test_the_card_without_train_rows_or_failures_says_so(draw):
