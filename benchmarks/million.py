@@ -131,6 +131,7 @@ def draw(folder: Path, problems: int, conditions: int) -> None:
         sweep="main",
         condition=names(conditions)[1],
         about={},
+        made={},
         **rule,
     )
 

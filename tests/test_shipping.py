@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from cotsieve.ground.version import VERSION
+
 ROOT = Path(__file__).resolve().parent.parent
 USED = {
     *("Snakefile", "config", "cotsieve", "envs", "profiles"),
@@ -37,6 +39,7 @@ def test_the_citation_names_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert project["version"] == VERSION
 
 
 def test_the_catalog_finds_what_it_needs():

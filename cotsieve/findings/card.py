@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml
-
-from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
 from cotsieve.findings.dataset import COLUMNS
+from cotsieve.findings.markdown import cell, code, in_yaml, number, some, table
 from cotsieve.findings.necessity import Rates, rates
 from cotsieve.findings.publisher import citation, licence, licence_told
 from cotsieve.findings.strata import StratumCount
@@ -22,7 +21,6 @@ _SIZES = (
     (10_000_000, "1M<n<10M"),
 )
 KEYWORDS = ("math", "chain-of-thought", "interpretability", "reasoning")
-_SHOWN_IDS = 5
 _MOST_REASONS = 50
 
 
@@ -45,6 +43,8 @@ class CardFacts:
     provenance: Mapping[str, object] = field(default_factory=dict)
     """Model revision, file hashes, prompt style, condition, decoding, versions, ... as plain
     values."""
+    total: int | None = None
+    """Problems asked for over all strata, where the targets are shares of that."""
     about: Mapping[str, str] = field(default_factory=dict)
     """What the publisher says of it: license, creator, url, date, citation; any of them."""
     language: str = "en"
@@ -87,7 +87,7 @@ problems = load_dataset("path/to/this/folder", split="train")
 
 
 def _columns() -> str:
-    lines = [f"| {', '.join(map(_code, names))} | {meaning} |" for names, meaning in COLUMNS]
+    lines = [f"| {', '.join(map(code, names))} | {meaning} |" for names, meaning in COLUMNS]
     return "\n".join(["| column | meaning |", "|---|---|", *lines])
 
 
@@ -107,17 +107,19 @@ def _header(facts: CardFacts) -> str:
             }
         ],
     }
-    return f"---\n{_yaml(header)}---"
+    return f"---\n{in_yaml(header)}---"
 
 
 def opening(facts: CardFacts) -> str:
     """What the dataset is, in two or three sentences."""
     existing = sum(row["is_existing"] for row in facts.drawn)
+    if not facts.drawn:
+        return _empty(facts)
+    new = f". {len(facts.drawn) - existing:,} of them are" if existing else ","
     text = (
-        f"{len(facts.drawn):,} math problems. {len(facts.drawn) - existing:,} of them were drawn "
-        f"from {len(facts.rows):,} problems tested here: {_code(facts.model)} answers them "
-        "correctly, and no longer does when its chain of thought is ablated "
-        f"({_code(facts.condition)})."
+        f"{len(facts.drawn):,} math problems{new} drawn from {len(facts.rows):,} problems tested "
+        f"here: {code(facts.model)} answers them correctly, and no longer does when its chain of "
+        f"thought is ablated ({code(facts.condition)})."
     )
     if existing:
         text += (
@@ -127,16 +129,35 @@ def opening(facts: CardFacts) -> str:
     return text
 
 
+def _empty(facts: CardFacts) -> str:
+    (found,) = rates(facts.rows)
+    return (
+        f"No problems: this dataset is empty. Of {found.problems:,} problems tested here "
+        f"{code(facts.model)} answers {found.baseline_correct.count:,} correctly, and of these "
+        f"{found.needs_cot.count:,} no longer when its chain of thought is ablated "
+        f"({code(facts.condition)})."
+    )
+
+
 def _meaning(facts: CardFacts) -> str:
     return (
         f"`needs_cot` says: **this perturbation breaks a correct answer.** The model was right "
-        f"without intervention ({_code(BASELINE)}) and not right, or without any answer, under "
-        f"{_code(facts.condition)} in sweep {_code(facts.sweep)}.\n\n"
+        f"without intervention ({code(BASELINE)}) and not right, or without any answer, under "
+        f"{code(facts.condition)} in sweep {code(facts.sweep)}.{_sampled(facts.rows)}\n\n"
         "It does not say that the problem cannot be solved without a chain of thought: not by "
         "this model under another perturbation, and not by another model. A perturbation also "
         "does harm that has nothing to do with the thoughts it removes, and it leaves some traces "
-        "of them in place. Read it together with the other conditions below: a control that "
-        "breaks as many answers takes the meaning out of the ablation."
+        "of them in place. Read it together with the other conditions below."
+    )
+
+
+def _sampled(rows: Iterable[Mapping]) -> str:
+    samples = max((row["samples"] or 1 for row in rows), default=1)
+    if samples == 1:
+        return ""
+    return (
+        f" Each was run {samples} times per problem, and counts as right when at least half of "
+        "the runs that did not fail are."
     )
 
 
@@ -157,8 +178,10 @@ def _counts(facts: CardFacts) -> str:
         tested = [found.problems, *_right(found)] if found else [0] * 4
         target = None if count is None else count.target
         kept = [count.existing, target, count.drawn, count.missing] if count else [0, None, 0, 0]
-        lines.append([found.group if found else count.stratum, *map(_number, [*tested, *kept])])
-    return _table(header, lines) + "\n\n" + _shortages(facts.strata)
+        name = cell(found.group if found else count.stratum)
+        lines.append([name, *map(number, [*tested, *kept])])
+    reached = _shortages(facts.strata) if facts.total is None else _shares_of(facts)
+    return table(header, lines) + "\n\n" + reached
 
 
 def _right(found: Rates) -> list[int]:
@@ -168,7 +191,7 @@ def _right(found: Rates) -> list[int]:
 def _shortages(strata: Sequence[StratumCount]) -> str:
     short = [count for count in strata if count.missing]
     lines = [
-        f"- {_cell(count.stratum)}: {count.drawn:,} of {count.target:,}, all there are: "
+        f"- {cell(count.stratum)}: {count.drawn:,} of {count.target:,}, all there are: "
         f"{count.existing:,} existing and {count.new:,} new."
         for count in short
     ]
@@ -179,6 +202,13 @@ def _shortages(strata: Sequence[StratumCount]) -> str:
     return "No stratum has a target."
 
 
+def _shares_of(facts: CardFacts) -> str:
+    asked = f"The study asks for {facts.total:,} problems in all (`draw.total`). "
+    if len(facts.drawn) < facts.total:
+        return f"{asked}There are {len(facts.drawn):,}, and all of them are here."
+    return f"{asked}Each target is the share of its stratum, in proportion to what passed."
+
+
 def _rates(facts: CardFacts) -> str:
     header = ["problems", "graded", "baseline right", "ablated right", "needs CoT"]
     header.append("needs CoT, of baseline right")
@@ -186,14 +216,14 @@ def _rates(facts: CardFacts) -> str:
     for by in ("stratum", "source"):
         groups = [*rates(facts.rows, by), *rates(facts.rows)]
         lines = [
-            [_cell(group.group), _number(group.problems), _number(group.needs_cot.total)]
+            [cell(group.group), number(group.problems), number(group.needs_cot.total)]
             + [str(share) for share in group[3:]]
             for group in groups
         ]
-        parts.append(_table([by, *header], lines))
+        parts.append(table([by, *header], lines))
     trained = sorted({row["source"] for row in facts.rows if "train" in row["source"].lower()})
     if trained:
-        names = ", ".join(map(_code, trained))
+        names = ", ".join(map(code, trained))
         parts.append(
             f"**Training data.** {names} may have been seen in training: the published CODI "
             "models were trained on an augmentation of the GSM8K train split. Such problems are "
@@ -209,7 +239,7 @@ def _controls(facts: CardFacts) -> str:
     marks = {BASELINE: " (no intervention)", facts.condition: " (decides `needs_cot`)"}
     lines = [
         [
-            _code(control.condition) + marks.get(control.condition, ""),
+            code(control.condition) + marks.get(control.condition, ""),
             str(control.correct),
             str(control.broken),
             str(control.broken_of_needed),
@@ -219,11 +249,13 @@ def _controls(facts: CardFacts) -> str:
     header = ["condition", "right", "broken, of baseline right", "broken, of needs CoT"]
     others = {control.condition for control in facts.controls} - {BASELINE, facts.condition}
     text = (
-        f"Conditions of sweep {_code(facts.sweep)} on the {facts.controls[0].correct.total:,} "
+        f"Conditions of sweep {code(facts.sweep)} on the {facts.controls[0].correct.total:,} "
         'problems that failed under none of them. "Broken" means not right any more.\n\n'
     )
-    text += _table(header, lines)
-    if not others:
+    text += table(header, lines)
+    if others:
+        text += f"\n\n{HOW_TO_READ}"
+    else:
         text += "\n\nNo control was run: the ablation's effect has nothing to be compared with."
     return text
 
@@ -235,11 +267,11 @@ def _failures(failures: Sequence[Failure]) -> str:
     for failure in failures:
         groups.setdefault((failure.condition, failure.error), []).append(failure.problem_id)
     lines = [
-        [_code(condition), _cell(error), _number(len(ids)), _cell(_some(ids))]
+        [code(condition), cell(error), number(len(ids)), cell(some(ids))]
         for (condition, error), ids in list(groups.items())[:_MOST_REASONS]
     ]
     text = f"{len(failures):,} rollouts failed. They count as neither right nor wrong.\n\n"
-    text += _table(["condition", "reason", "rollouts", "problems"], lines)
+    text += table(["condition", "reason", "rollouts", "problems"], lines)
     if len(groups) > _MOST_REASONS:
         text += f"\n\nAnd {len(groups) - _MOST_REASONS:,} more reasons."
     return text
@@ -249,7 +281,7 @@ def _provenance(provenance: Mapping[str, object]) -> str:
     if not provenance:
         return "Nothing was recorded."
     plain = json.loads(json.dumps(provenance))  # YAML would mark repeated and refuse tuple values
-    return f"```yaml\n{_yaml(plain)}```"
+    return f"```yaml\n{in_yaml(plain)}```"
 
 
 def _licence(facts: CardFacts) -> str:
@@ -264,29 +296,3 @@ def _licence(facts: CardFacts) -> str:
             "of its own."
         )
     return text
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    marks = ["---", *["--:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [header, marks, *lines])
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_SHOWN_IDS]) + (", ..." if len(ids) > _SHOWN_IDS else "")
-
-
-def _number(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
-
-
-def _cell(text: str) -> str:
-    """Text on one line that ends no table cell and opens no HTML tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _code(text: str) -> str:
-    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
-
-
-def _yaml(value: object) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

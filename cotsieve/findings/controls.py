@@ -17,6 +17,12 @@ from cotsieve.rollouts.schema import BASELINE
 
 MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error")
 """What is read of the merged table."""
+HOW_TO_READ = (
+    "What one removal of the chain of thought breaks and another leaves right was broken by the "
+    "way of removing it. Where all of them break it, the chain was used, or nothing else will do "
+    "in its place; a lesser perturbation, such as weak noise, tells these two apart."
+)
+"""For card and page; `docs/interventions.md` says more."""
 
 
 class Control(NamedTuple):

@@ -46,7 +46,7 @@ COLUMNS = (
     ),
     (
         ("steps", "stratum"),
-        "calculations in the solution, and the group they put the problem in",
+        "calculations in the solution, and the group the problem was drawn from",
     ),
     (
         ("baseline_prediction", "baseline_correct"),

@@ -13,7 +13,7 @@ from cotsieve.findings.dataset import COLUMNS, DATASET, JSON, PARQUET, new_rows,
 from cotsieve.findings.existing import read_existing
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import NECESSITY
-from cotsieve.findings.proportions import proportional_targets
+from cotsieve.findings.proportions import shared_out
 from cotsieve.findings.strata import Draw, draw_original, draw_seeded
 from cotsieve.findings.summary import summary
 from cotsieve.ground import tables
@@ -41,24 +41,25 @@ def draw_dataset(
     seed: int,
     on_shortage: str,
     about: dict[str, str],
+    made: dict[str, Any],
     targets: dict[str, int] | None = None,
     total: int | None = None,
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
     Draws to `targets` per stratum, or `total` problems in proportion to what passed. `about` is
-    what its publisher says of it: license, creator, url, date, citation. Raises BadInput for a
-    shortage when `on_shortage` is `fail`; the files are written before.
+    what its publisher says of it: license, creator, url, date, citation; `made` is what decided
+    the rows, for the card. Raises BadInput for a shortage when `on_shortage` is `fail`; the files
+    are written before.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
     kept = read_existing(existing, variant) if existing else []
     fresh = new_rows(rows, kept, model, sweep, condition)
     if targets is None:
         passed = Counter(row["stratum"] for row in [*kept, *fresh])
-        targets = proportional_targets(dict(sorted(passed.items())), total)
+        targets = shared_out(total, passed, (row["stratum"] for row in rows))
     found = DRAWS[method](kept, fresh, targets, seed)
     table = tables.read(merged, MERGED, MERGED_COLUMNS)
-    origin = tables.provenance(necessity)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
     facts = CardFacts(
         title=f"{study}: problems that {model} solves through its chain of thought",
@@ -70,13 +71,15 @@ def draw_dataset(
         strata=found.strata,
         controls=controls(table, rows, sweep),
         failures=failures(table, sweep),
-        provenance={**origin, **excluded, "draw": _rule(targets, total, method, seed)},
+        provenance=_ordered(made | excluded | {"draw": _rule(targets, total, method, seed)}),
         about=about,
+        total=total,
     )
     folder = Path(card_file).parent
-    write_dataset(folder, found.rows, card(facts), origin)
+    write_dataset(folder, found.rows, card(facts), tables.provenance(necessity))
     _describe(folder, facts)
-    write_text(summary_file, summary(rows, found.strata, f"results/{study}/dataset/{model}"))
+    place = f"results/{study}/dataset/{model}"
+    write_text(summary_file, summary(rows, found.strata, place, total))
     _report_shortage(found, total, on_shortage)
 
 
@@ -84,6 +87,20 @@ def _describe(folder: Path, facts: CardFacts) -> None:
     columns = {name: meaning for names, meaning in COLUMNS for name in names}
     told = Described(facts.title, opening(facts), KEYWORDS, "problems", columns, facts.about)
     write_croissant(folder, PARQUET, DATASET, (JSON,), told)
+
+
+_ORDER = (
+    "cotsieve", "sources", "select", "exclusions", "repeated_questions", "strata", "existing",
+    "results", "model", "decoding", "conditions", "conditions otherwise", "reference", "sieve",
+    "grading", "grader libraries", "draw", "libraries", "engine",
+)  # fmt: skip
+"""From the problems to the draw; the long list of the engine's code comes last."""
+
+
+def _ordered(told: dict[str, Any]) -> dict[str, Any]:
+    """The same in an order to read it in; what is not foreseen comes first."""
+    place = {name: index for index, name in enumerate(_ORDER)}
+    return {name: told[name] for name in sorted(told, key=lambda name: place.get(name, -1))}
 
 
 def _rule(targets: dict[str, int], total: int | None, method: str, seed: int) -> dict[str, Any]:

@@ -1,6 +1,15 @@
 """Targets for a draw that keeps the proportions of what there is to draw from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+
+def shared_out(total: int, passed: Mapping[str, int], strata: Iterable[str]) -> dict[str, int]:
+    """Targets that share `total` out over what passed, in sorted order of all `strata`.
+
+    A stratum of which nothing passed has the target 0, so that it stands in its place in tables.
+    """
+    names = sorted({*strata, *passed})
+    return proportional_targets({name: passed.get(name, 0) for name in names}, total)
 
 
 def proportional_targets(available: Mapping[str, int], total: int) -> dict[str, int]:

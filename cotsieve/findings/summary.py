@@ -11,21 +11,37 @@ _HEADER = (
 )  # fmt: skip
 
 
-def summary(rows: Iterable[Mapping], strata: Sequence[StratumCount], folder: str) -> str:
+_NOTHING_RIGHT = "nothing is right at baseline: look in the report at what the model wrote."
+
+
+def summary(
+    rows: Iterable[Mapping],
+    strata: Sequence[StratumCount],
+    folder: str,
+    total: int | None = None,
+) -> str:
     """A line per stratum, a total, what is missing to the targets, and where the dataset lies.
 
-    `rows` are NECESSITY rows, `strata` the counts of the draw.
+    `rows` are NECESSITY rows, `strata` the counts of the draw; with `total`, that is what was asked
+    for, and the targets are shares of it.
     """
     rows = list(rows)
     lines = [_line(*pair) for pair in side_by_side(rates(rows, "stratum"), strata)]
     (everything,) = rates(rows)
-    lines.append(_line(everything._replace(group="total"), _total(strata)))
+    drawn = _total(strata)
+    if total is not None:
+        drawn = drawn._replace(target=total)
+    lines.append(_line(everything._replace(group="total"), drawn))
     text = _aligned([_HEADER, *lines])
-    text += [
-        f"{count.stratum}: {count.missing} short of {count.target}; test more problems to fill it."
-        for count in strata
-        if count.missing
-    ]
+    short = [count for count in (strata if total is None else [drawn]) if count.missing]
+    if everything.baseline_correct.count:
+        text += [
+            f"{count.stratum}: {count.missing} short of {count.target}; "
+            "test more problems to fill it."
+            for count in short
+        ]
+    elif short:
+        text.append(_NOTHING_RIGHT)
     return "\n".join([*text, f"dataset: {folder}", ""])
 
 

@@ -52,11 +52,13 @@ def write_traces(
     unsolved: Sequence[Mapping[str, Any]],
     about: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    made: Mapping[str, Any] | None = None,
 ) -> None:
     """Write rows of TRACES and UNSOLVED; equal rows give equal bytes.
 
     `about` holds study, model, grader, and the rule: choose, per_problem, seed; and what the
-    publisher says, any of license, creator, url, date, citation.
+    publisher says, any of license, creator, url, date, citation. `made` is what the card tells of
+    their making; by default as much as the table.
     """
     folder = Path(folder)
     tables.write(list(traces), folder / PARQUET, TRACES, provenance)
@@ -67,7 +69,7 @@ def write_traces(
     writer.writeheader()
     writer.writerows(unsolved)
     write_text(folder / UNSOLVED_LIST, text.getvalue())
-    write_text(folder / CARD, _card(traces, unsolved, about, provenance))
+    write_text(folder / CARD, _card(traces, unsolved, about, made or provenance))
     told = Described(_title(about), _opening(traces, about), _KEYWORDS, "traces", COLUMNS, about)
     write_croissant(folder, PARQUET, TRACES, (MESSAGES, UNSOLVED_LIST), told)
 

@@ -65,7 +65,8 @@ def checked_files(folder: Path, kind: Kind, study: str, model: str) -> list[Loca
     """The files of a dataset, found whole and belonging together.
 
     Raises BadInput with everything that is wrong: a file is absent, the table is damaged or has
-    other columns, croissant.json tells of other content, the card is of another study or model.
+    other columns or no rows, croissant.json tells of other content, the card is of another study or
+    model.
     """
     absent = [path for path in kind.files if not (folder / path).is_file()]
     findings = [Finding(str(folder / path), "there is no such file", _AGAIN) for path in absent]
@@ -77,15 +78,17 @@ def checked_files(folder: Path, kind: Kind, study: str, model: str) -> list[Loca
     return [_file(folder, path) for path in kind.files]
 
 
+_NOTHING = "See in the report what the model wrote, then mend the study or test more problems."
 _AGAIN = "Run the study to make it: make run."
 
 
 def _damage(folder: Path, kind: Kind) -> list[Finding]:
+    path = folder / kind.parquet
     try:
-        tables.read(folder / kind.parquet, kind.schema)
+        rows = tables.read(path, kind.schema).num_rows
     except BadInput as error:
         return list(error.findings)
-    return []
+    return [] if rows else [Finding(str(path), "it is empty: nothing passed", _NOTHING)]
 
 
 def _other_content(folder: Path) -> Iterator[Finding]:

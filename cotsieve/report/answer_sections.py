@@ -144,9 +144,9 @@ def failures(facts: Facts) -> str:
         return block("Failures", "Every rollout was made and graded; none failed.", "")
     rows = [
         (
+            escaped(item["error"]),
             escaped(item["sweep"]),
             f"<code>{escaped(item['condition'])}</code>",
-            escaped(item["error"]),
             ", ".join(f'<a href="#p={escaped(i)}">{escaped(i)}</a>' for i in item["problem_ids"])
             + (" …" if item["count"] > len(item["problem_ids"]) else ""),
             f"{item['count']:,}",
@@ -155,5 +155,5 @@ def failures(facts: Facts) -> str:
     ]
     total = sum(item["count"] for item in facts["failures"])
     lead = f"{total:,} rollouts failed. They count neither as right nor as wrong."
-    header = ("sweep", "condition", "reason", "problems", "rollouts")
+    header = ("reason", "sweep", "condition", "problems", "rollouts")
     return block("Failures", lead, plots.table(header, rows, words=4), kind="wide")

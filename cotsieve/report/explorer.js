@@ -273,8 +273,8 @@
     const reference = el("section", "reference");
     const answer = el("p", "told");
     answer.append(el("span", "verdict reference", "reference"), short(problems.answer[place] || "–"));
-    reference.append(el("h4", "", "Reference solution"), answer);
     const solution = text(problems.solution[place]);
+    reference.append(el("h4", "", solution ? "Reference solution" : "Reference answer"), answer);
     if (solution) reference.append(prose(solution, el("div", "text")));
     const columns = model().columns;
     const cards = el("div", columns.length > 9 ? "cards many" : "cards");

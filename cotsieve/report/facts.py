@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from cotsieve.findings.controls import Control, controls, failures
 from cotsieve.findings.grades import VERDICTS
 from cotsieve.findings.necessity import Rates, rates
-from cotsieve.findings.proportions import proportional_targets
+from cotsieve.findings.proportions import shared_out
 from cotsieve.report.grids import curves, families, heat_maps, truncations
 from cotsieve.report.inputs import ModelTables, StudyTables
 from cotsieve.report.lengths import written_lengths
@@ -44,13 +44,15 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
         "sweep": tables.sweep,
         "condition": tables.condition,
         "words": described(tables.definition(tables.sweep, tables.condition)),
+        "samples": max((row["samples"] for row in rows), default=1),
         "all": _rates(everything),
         "strata": [_rates(group) for group in rates(rows, "stratum")],
         "sources": [_rates(group) for group in rates(rows, "source")],
         "confusion": confusion(rows),
         "drawn": drawn(tables),
+        "total": tables.total,
         "sweeps": [sweep_facts(tables, sweep) for sweep in tables.conditions],
-        "lengths": written_lengths(tables.merged),
+        "lengths": written_lengths(tables.merged, tables.conditions),
         "failures": _failures(tables),
         "disagreements": disagreement_facts(tables),
         "effects": reasoning_effects(tables, problems),
@@ -65,10 +67,12 @@ def sweep_facts(tables: ModelTables, sweep: str) -> dict[str, Any]:
     values = {item.condition: _effect(item) for item in found}
     right = {name: value["correct"] for name, value in values.items()}
     broken = {name: value["broken"] for name, value in values.items()}
+    right_at_baseline = found[0].broken.total if found else 0
     maps, panels = [], []
     for group in families(definitions):
         common = described_common(group["common"])
-        maps.append({"common": common, "maps": heat_maps(group, broken)})
+        if right_at_baseline:
+            maps.append({"common": common, "maps": heat_maps(group, broken)})
         found_curves = curves(group, right, right[BASELINE], tables.thoughts)
         if found_curves:
             panels.append({"common": common, "panels": found_curves})
@@ -76,6 +80,7 @@ def sweep_facts(tables: ModelTables, sweep: str) -> dict[str, Any]:
     return {
         "sweep": sweep,
         "problems": found[0].correct.total if found else 0,
+        "right": right_at_baseline,
         "conditions": [
             {"condition": name, "words": described(definitions[name]), **values[name]}
             for name in values
@@ -105,7 +110,10 @@ def confusion(rows: list[dict]) -> dict[str, Any]:
 
 
 def drawn(tables: ModelTables) -> list[dict[str, Any]]:
-    """Per stratum: its target, how many new problems there were to draw, and what was drawn."""
+    """Per stratum: its target, how many new problems there were to draw, and what was drawn.
+
+    Empty where nothing was asked for and there was nothing to draw.
+    """
     known = {row["question"].strip() for row in tables.drawn if row["is_existing"]}
     needed = Counter(
         row["stratum"]
@@ -116,8 +124,11 @@ def drawn(tables: ModelTables) -> list[dict[str, Any]]:
     targets = dict(tables.targets or {})
     if tables.total is not None:
         existing = Counter({name: count for (name, old), count in kept.items() if old})
-        targets = proportional_targets(dict(sorted((needed + existing).items())), tables.total)
+        strata = (row["stratum"] for row in tables.necessity)
+        targets = shared_out(tables.total, needed + existing, strata)
     others = sorted(({name for name, _ in kept} | needed.keys()) - targets.keys())
+    if not (tables.drawn or needed or any(targets.values())):
+        return []
     return [
         {
             "stratum": name,

@@ -76,6 +76,8 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
     figure, (axes,) = _figure(7.5, 1.3 + 0.42 * len(names))
     for index, measure in enumerate(measures):
         found = [row for row in rows if row["measure"] == measure and row["value"] is not None]
+        if not found:
+            continue
         at = [names.index(row[label]) + 0.22 * (index - (len(measures) - 1) / 2) for row in found]
         values = [100 * row["value"] for row in found]
         low = [100 * max(row["value"] - row["low"], 0) for row in found]
@@ -190,7 +192,9 @@ def _lengths(rows: Rows) -> Figure:
         axes.plot([row["p5"], row["p95"]], [place] * 2, color=SOFT, lw=1.5)
         axes.plot([row["p25"], row["p75"]], [place] * 2, color=COLOURS["baseline"], lw=7)
         axes.plot([row["p50"]], [place], "|", color=INK, ms=11, mew=2.5)
-    axes.set_yticks(range(len(rows)), [row["condition"] for row in rows])
+    several = len({row["sweep"] for row in rows}) > 1
+    names = [row["condition"] + (f" · {row['sweep']}" if several else "") for row in rows]
+    axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, None), ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlabel("tokens: median, middle half, 5 to 95 %")
     return figure

@@ -57,4 +57,4 @@ class StudyTables:
     exclusions: Mapping[str, Any] = field(default_factory=dict)
     """What was excluded, and how often questions were repeated."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Grading, draw and strata as the study file decides them."""
+    """What the study decides besides its models: sources, selection, strata, grading, draw."""

@@ -1,7 +1,7 @@
 """From the files of a study to its report folder: the page, the figures, the measured times."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,13 @@ def read_model_tables(
     drawn: str | Path,
     graders: str | Path | None,
     about: Mapping[str, Any],
+    told: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> ModelTables:
     """The tables of a model.
 
     `graders` tells where graders differ on its answers, as far as that is known. `about` is what
-    the study file says: family, sweep, condition, conditions, thoughts and targets.
+    the study file says: family, sweep, condition, conditions, thoughts and targets. `told` makes
+    what the page tells of the tables' origin from what stands in them.
     """
     return ModelTables(
         model,
@@ -66,6 +68,6 @@ def read_model_tables(
         tables.read(drawn, DATASET).to_pylist(),
         disagreements=tables.read(graders, DISAGREEMENTS) if graders else None,
         compared=tables.provenance(graders)["compared"] if graders else 0,
-        provenance=tables.provenance(merged),
+        provenance=told(tables.provenance(merged)),
         **about,
     )

@@ -8,8 +8,6 @@ from cotsieve.report import plots
 from cotsieve.report.wording import escaped
 
 Facts = Mapping[str, Any]
-_DECIDED = ("grading", "strata", "draw", "decoding")
-"""Settings of which only what differs from the default is kept."""
 _LONG = 120
 """Characters of a value that is shown as it is."""
 
@@ -18,10 +16,10 @@ def provenance(facts: Facts) -> str:
     """What made the results: problems, settings, and for each model its files and versions."""
     excluded = facts["exclusions"]
     about = {
-        "sources": facts["sources"],
+        **facts["settings"],
+        "problems": facts["sources"],
         "unusable problems": facts["unusable"],
         **{key.replace("_", " "): value for key, value in excluded.items()},
-        **facts["settings"],
     }
     parts = _definitions(about)
     for model in facts["models"]:
@@ -31,21 +29,16 @@ def provenance(facts: Facts) -> str:
 
 def _definitions(values: Mapping[str, Any]) -> str:
     items = "".join(
-        f"<dt>{escaped(key)}</dt><dd>{_plain_value(_told(key, value))}</dd>"
-        for key, value in values.items()
+        f"<dt>{escaped(key)}</dt><dd>{_plain_value(value)}</dd>" for key, value in values.items()
     )
     return f'<dl class="provenance">{items}</dl>'
 
 
-def _told(key: str, value: Any) -> Any:
-    return "as by default" if key in _DECIDED and value == {} else value
-
-
 def _plain_value(value: Any) -> str:
     """A value as code; what is long is folded away, mapping by mapping."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, str | int | float):
-        return f"<code>{escaped(value)}</code>"
-    text = json.dumps(value, ensure_ascii=False)
+        return f"<code>{escaped(text)}</code>"
     if len(text) <= _LONG or not isinstance(value, Mapping):
         return f"<code>{escaped(text)}</code>" if value else "–"
     rows = [(escaped(key), _plain_value(item)) for key, item in value.items()]

@@ -1,5 +1,6 @@
 """Plots of the page as HTML and SVG: real text, theme colours, readable without any script."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,11 +59,27 @@ def share_rows(rows: Iterable[tuple[str, str, Sequence[tuple[str, Share]]]], mar
             f"<small>{last['count']:,} of {last['total']:,} · {interval(last)}</small>"
             "</div></div>\n"
         )
-    ticks = "".join(f'<span style="left:{at}%">{at}</span>' for at in (0, 25, 50, 75, 100))
-    return (
-        f'<div class="shares">{marks}{lines}<div class="row axis" aria-hidden="true"><div></div>'
-        f'<div class="ticks">{ticks}</div><div class="unit">%</div></div></div>'
+    return f'<div class="shares">{marks}{lines}{_axis((0, 25, 50, 75, 100), "%")}</div>'
+
+
+def _axis(ticks: Sequence[float], unit: str) -> str:
+    """The numbers below the tracks of rows, from 0 to the last tick."""
+    spans = "".join(
+        f'<span style="left:{100 * tick / ticks[-1]:.4g}%">{tick:,}</span>' for tick in ticks
     )
+    return (
+        '<div class="row axis" aria-hidden="true"><div></div>'
+        f'<div class="ticks" style="--unit:\'{unit}\'">{spans}</div>'
+        f'<div class="unit">{unit}</div></div>'
+    )
+
+
+def round_ticks(top: float) -> list[int]:
+    """From 0 in at most five equal round steps to `top` or more; whole numbers."""
+    size = 10 ** max(math.floor(math.log10(max(top, 1))) - 1, 0)
+    steps = (size * factor for factor in (1, 2, 5, 10, 20, 50))
+    step = next(step for step in steps if 5 * step >= top)
+    return list(range(0, step * max(math.ceil(top / step), 1) + 1, step))
 
 
 def _whisker(kind: str, found: Share) -> str:
@@ -154,22 +171,26 @@ def _share_cell(cell: Mapping[str, Any] | None) -> str:
     return _heat_cell(cell["value"], f"{100 * cell['value']:.0f}", title=title)
 
 
-_WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _LOW = 330, 230, 34, 62, 12, 34
+_WIDE, _HIGH, _LEFT, _TOP, _LOW = 330, 230, 34, 12, 34
+_LETTER = 7
+"""At least the width of a letter of a line's name."""
 
 
 def line_panel(panel: Mapping[str, Any], axis: str) -> str:
     """Accuracy lines with their intervals, as SVG; x is a number, y a share from 0 to 1."""
     points = [point for line in panel["lines"] for point in line["points"]]
     low, high = min(point["x"] for point in points), max(point["x"] for point in points)
+    names = max(len(line["name"]) for line in panel["lines"])
+    right = _WIDE - 12 - _LETTER * max(names, 5)
 
     def x(value: float) -> float:
-        return _LEFT + (value - low) / ((high - low) or 1) * (_WIDE - _LEFT - _RIGHT)
+        return _LEFT + (value - low) / ((high - low) or 1) * (right - _LEFT)
 
     def y(value: float) -> float:
         return _TOP + (1 - value) * (_HIGH - _TOP - _LOW)
 
     grid = "".join(
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
+        f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
         f'<text class="tick" x="{_LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">'
         f"{100 * v:.0f}</text>"
         for v in (0, 0.25, 0.5, 0.75, 1)
@@ -186,7 +207,7 @@ def line_panel(panel: Mapping[str, Any], axis: str) -> str:
         f'<figure class="panel"><figcaption>{title}</figcaption>'
         f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="Accuracy, {title}">'
         f"{grid}{lines}{labels}"
-        f'<text class="tick" x="{(_LEFT + _WIDE - _RIGHT) / 2}" y="{_HIGH - 2}" '
+        f'<text class="tick" x="{(_LEFT + right) / 2}" y="{_HIGH - 2}" '
         f'text-anchor="middle">{axis}</text></svg></figure>'
     )
 
@@ -224,23 +245,28 @@ def _end_labels(lines: Sequence[Mapping[str, Any]], y, x: float) -> str:
     )
 
 
-def length_rows(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Tokens written per condition: 5 to 95 % as a line, the middle half as a bar, the median."""
-    top = max((row["p95"] for row in rows), default=1) or 1
+def length_rows(rows: Sequence[Mapping[str, Any]], most: float) -> str:
+    """Tokens written per condition: 5 to 95 % as a line, the middle half as a bar, the median.
+
+    `most` is the largest number of tokens to show, so that several plots have one scale.
+    """
+    ticks = round_ticks(most)
+    top = ticks[-1]
     lines = ""
     for row in rows:
         p5, p25, p50, p75, p95 = (100 * row[f"p{q}"] / top for q in (5, 25, 50, 75, 95))
         cut = f" · {row['cut']:,} cut off" if row["cut"] else ""
         lines += (
             f'<div class="row"><div class="label"><code>{escaped(row["condition"])}</code></div>'
-            f'<div class="track plain" aria-hidden="true">'
+            f'<div class="track" aria-hidden="true">'
             f'<i class="thin" style="left:{p5:.2f}%;width:{p95 - p5:.2f}%"></i>'
             f'<i class="box" style="left:{p25:.2f}%;width:{max(p75 - p25, 0.5):.2f}%"></i>'
             f'<i class="median" style="left:{p50:.2f}%"></i></div>'
             f'<div class="figure">{whole(row["p50"])}<small>mean {row["mean"]:,.1f} · '
             f"95 % ≤ {whole(row['p95'])}{cut}</small></div></div>\n"
         )
-    return f'<div class="shares lengths">{lines}</div>'
+    grid = f'style="--grid:{100 / (len(ticks) - 1):.4g}%"'
+    return f'<div class="shares lengths" {grid}>{lines}{_axis(ticks, "tokens")}</div>'
 
 
 def target_rows(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotsieve.findings.controls import HOW_TO_READ
 from cotsieve.report import plots
 from cotsieve.report.answer_sections import failures, graders, reasoning
 from cotsieve.report.plots import block
@@ -14,6 +15,13 @@ Facts = Mapping[str, Any]
 
 def headline(facts: Facts) -> str:
     """The finding about a model in one number, one sentence, and a bar of all problems."""
+    return (
+        f'<article class="headline"><h2><a href="#{anchor(facts)}">'
+        f"{escaped(facts['model'])}</a></h2>{_finding(facts)}</article>"
+    )
+
+
+def _finding(facts: Facts) -> str:
     found, needs = facts["all"], facts["all"]["needs_cot_of_correct"]
     both = found["baseline"]["count"] - needs["count"]
     gained = found["ablated"]["count"] - both
@@ -25,14 +33,34 @@ def headline(facts: Facts) -> str:
         ("neither", "wrong either way", graded - found["baseline"]["count"] - gained),
         ("failed", "failed", found["failed"]),
     ]
+    ablation = f"<code>{escaped(facts['condition'])}</code>: {escaped(facts['words'])}"
+    if not needs["total"]:
+        return _nothing_right(graded, ablation) + plots.composition(parts) + _NOTHING_RIGHT
     return (
-        f'<article class="headline"><h2><a href="#{anchor(facts)}">'
-        f"{escaped(facts['model'])}</a></h2>"
         f'<p class="big">{percent(needs["value"])}</p>'
         f"<p>of its <b>{needs['total']:,}</b> right answers break when its chain of thought is "
-        f"ablated (<code>{escaped(facts['condition'])}</code>: {escaped(facts['words'])}). "
+        f"ablated ({ablation}). "
         f'<span class="soft">95 % interval {interval(needs)}.</span></p>'
-        f"{plots.composition(parts)}{_controls_sentence(facts)}</article>"
+        f"{plots.composition(parts)}{_controls_sentence(facts)}"
+    )
+
+
+_NOTHING_RIGHT = (
+    '<p class="note">What it wrote is in the <a href="#explorer">explorer</a>. A prompt style, '
+    "LoRA alpha or grader that does not fit the model looks like this too.</p>"
+)
+
+
+def _nothing_right(graded: int, ablation: str) -> str:
+    if not graded:
+        return (
+            '<p class="big none">no result</p><p>None of its problems could be run and graded both '
+            f"at baseline and under the ablation ({ablation}).</p>"
+        )
+    return (
+        f'<p class="big none">0 of {graded:,}</p><p>problems solved with its chain of thought '
+        "intact. Without a right answer that could break, nothing can be said of its ablation "
+        f"({ablation}).</p>"
     )
 
 
@@ -41,12 +69,17 @@ def _controls_sentence(facts: Facts) -> str:
     skipped = (BASELINE, facts["condition"])
     others = [
         item for item in (sweep or {"conditions": []})["conditions"]
-        if item["condition"] not in skipped and item["broken"]["value"] is not None
+        if item["condition"] not in skipped
     ]  # fmt: skip
     if not others:
         return (
             '<p class="note">No other condition was run beside it: the effect of the ablation has '
             "nothing to be compared with.</p>"
+        )
+    if not sweep["right"]:
+        return (
+            '<p class="note">The other conditions have nothing to be compared on: every problem '
+            "that is right at baseline failed under one of them.</p>"
         )
     others = sorted(others, key=lambda item: item["broken"]["value"])
     if len(others) > 4:
@@ -113,6 +146,8 @@ def _rates(facts: Facts, figures: str) -> str:
         "Share of problems the model gets right only through its chain of thought, by stratum, "
         "with 95 % Wilson intervals. Failed problems are in no share."
     )
+    if facts["samples"] > 1:
+        lead += f" Right means: in at least half of {facts['samples']} samples."
     body = plots.share_rows(rows, plots.legend(_SERIES))
     return block("Who needs the chain of thought", lead, body, f"{figures}/rates")
 
@@ -128,13 +163,14 @@ def _outcome(facts: Facts, figures: str) -> str:
         plots.matrix(facts["confusion"]),
         f"{figures}/confusion",
     )
-    drawn = block(
+    share = "" if facts["total"] is None else f", its share of {facts['total']:,} in all"
+    drawn = facts["drawn"] and block(
         "Targets and what was drawn",
-        "Problems in the dataset; the tick is the target of the stratum.",
+        f"Problems in the dataset; the tick is the target of the stratum{share}.",
         plots.target_rows(facts["drawn"]),
         f"{figures}/drawn",
     )
-    return f'<div class="pair">{confusion}{drawn}</div>'
+    return f'<div class="pair">{confusion}{drawn or ""}</div>'
 
 
 def _sweep(facts: Facts, sweep: Facts, figures: str) -> str:
@@ -157,7 +193,10 @@ def _sweep(facts: Facts, sweep: Facts, figures: str) -> str:
         parts += block("How many thoughts", lead, body, f"{stem}-curves-{index}", "wide")
     if sweep["truncations"]:
         panels = "".join(plots.line_panel(item, "share kept") for item in sweep["truncations"])
-        lead = "Accuracy (%) against the share of the written reasoning that is kept."
+        lead = (
+            "Accuracy (%) against the share of the written reasoning that is kept. Where no "
+            "condition keeps all of it, the baseline stands at 1."
+        )
         body = f'<div class="panels">{panels}</div>'
         parts += block("How much reasoning", lead, body, f"{stem}-truncation")
     return _conditions(facts, sweep, name, f"{stem}-conditions") + parts
@@ -165,20 +204,26 @@ def _sweep(facts: Facts, sweep: Facts, figures: str) -> str:
 
 def _conditions(facts: Facts, sweep: Facts, name: str, stem: str) -> str:
     decides = facts["condition"] if facts["sweep"] == sweep["sweep"] else None
+    series = [("baseline", "correct", "right")]
+    lead = (
+        f"Every condition of the sweep on the {sweep['problems']:,} problems that failed under "
+        "none of them. "
+    )
+    if sweep["right"]:
+        series.append(("needs", "broken", "broken, of those right at baseline"))
+        lead += HOW_TO_READ if len(sweep["conditions"]) > 2 else ""
+    else:
+        lead += "None of these is right at baseline, so no answer could break."
     rows = [
         (
             f"<code>{escaped(item['condition'])}</code>",
             escaped(item["words"]) + (" · <b>decides</b>" if item["condition"] == decides else ""),
-            [("baseline", item["correct"]), ("needs", item["broken"])],
+            [(kind, item[measure]) for kind, measure, _ in series],
         )
         for item in sweep["conditions"]
         if item["condition"] != BASELINE
     ]
-    marks = plots.legend([("baseline", "right"), ("needs", "broken, of those right at baseline")])
-    lead = (
-        f"Every condition of the sweep on the {sweep['problems']:,} problems that failed under "
-        "none of them. A control that breaks as many answers takes the meaning out of an ablation."
-    )
+    marks = plots.legend([(kind, words) for kind, _, words in series])
     body = plots.share_rows(rows, marks)
     if len(rows) > 12:
         body = f"<details><summary>All {len(rows)} conditions</summary>{body}</details>"
@@ -200,10 +245,17 @@ def _lengths(facts: Facts, figures: str) -> str:
         return ""
     lead = "Tokens written per answer: median, middle half, and 5 to 95 %."
     body = ""
-    for sweep in dict.fromkeys(row["sweep"] for row in facts["lengths"]):
+    sweeps = list(dict.fromkeys(row["sweep"] for row in facts["lengths"]))
+    if len(sweeps) > 1:
+        lead += " The baseline is the same in every sweep and stands once."
+    most = max(row["p95"] for row in facts["lengths"])
+    for sweep in sweeps:
         rows = [row for row in facts["lengths"] if row["sweep"] == sweep]
-        found = plots.length_rows(rows)
-        title = f"{len(rows)} conditions of <code>{escaped(sweep)}</code>"
-        folded = f"<details><summary>{title}</summary>{found}</details>"
-        body += folded if len(rows) > 12 else found
+        found, name = plots.length_rows(rows, most), f"<code>{escaped(sweep)}</code>"
+        if len(rows) > 12:
+            title = f"{len(rows)} conditions of {name}"
+            found = f"<details><summary>{title}</summary>{found}</details>"
+        elif len(sweeps) > 1:
+            found = f'<p class="sweep">Sweep {name}</p>{found}'
+        body += found
     return block("How much was written", lead, body, f"{figures}/lengths")

@@ -19,6 +19,7 @@ import yaml
 
 from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput
+from cotsieve.ground.joblog import STOPPED
 from cotsieve.report.throughput import JobTime, job_times
 from cotsieve.study.model_settings import ImportedModel, ReasoningModel
 from cotsieve.study.plan import Plan
@@ -27,6 +28,10 @@ from cotsieve.study.shards import Shard
 
 TRACES = "traces"
 """Stands for a sweep where a model's baseline is stored before its sweeps."""
+OF_BASELINE = "its baseline failed: "
+"""Opens the reason of a row that failed because the trace it starts from did."""
+_MOST_REASONS = 10
+"""So many are told; some name numbers, such as tokens, and differ from row to row."""
 
 
 class Progress(NamedTuple):
@@ -41,7 +46,7 @@ class Progress(NamedTuple):
     failed: int
     """Not done, and the log of the last try ends in an error."""
     missing: int
-    """Not done, and nothing is kept or failed: waiting or running."""
+    """Not done, and nothing is kept or failed: waiting, running or stopped."""
     rows: int
     """Rollouts the sweep will have."""
     rows_done: int
@@ -54,6 +59,8 @@ class Progress(NamedTuple):
     """Reason → failed rollouts."""
     under_way: tuple[str, ...]
     """What the job of a shard last told of itself, for those that have begun and not ended."""
+    stopped: tuple[str, ...] = ()
+    """Shards whose job was stopped by a signal (Ctrl-C, a batch system), and when."""
 
 
 def status(plan: Plan, results: str | Path) -> list[Progress]:
@@ -82,14 +89,34 @@ def status_text(study: str, found: Sequence[Progress]) -> str:
     jobs = [f"{item.model}, {item.sweep}: {told}" for item in found for told in item.under_way]
     if jobs:
         text += ["", "jobs under way", *jobs]
-    reasons = [
-        f"{progress.model}, {progress.sweep}: {count:,} × {reason}"
-        for progress in found
-        for reason, count in progress.failures.most_common()
-    ]
+    stopped = [f"{item.model}, {item.sweep}: {told}" for item in found for told in item.stopped]
+    if stopped:
+        text += ["", "jobs that were stopped; the next run goes on from there", *stopped]
+    reasons = _reasons(found)
     if reasons:
         text += ["", "failed rollouts", *reasons]
     return "\n".join(text) + "\n"
+
+
+def _reasons(found: Sequence[Progress]) -> list[str]:
+    """A line per reason: how many rows failed for it, and where."""
+    rows: Counter = Counter()
+    places: dict[str, Counter] = {}
+    for item in found:
+        for told, count in item.failures.items():
+            reason = told.removeprefix(OF_BASELINE)
+            rows[reason] += count
+            places.setdefault(reason, Counter())[f"{item.model}, {item.sweep}"] += count
+    lines = []
+    for reason, count in rows.most_common(_MOST_REASONS):
+        where = places[reason].items()
+        told = [name if len(where) == 1 else f"{name}: {part:,}" for name, part in where]
+        lines.append(f"{count:,} × {reason} ({'; '.join(told)})")
+    left = len(rows) - len(lines)
+    if left:
+        others = rows.total() - sum(count for _, count in rows.most_common(_MOST_REASONS))
+        lines.append(f"{others:,} × {left:,} more reasons; the report lists them")
+    return lines
 
 
 def _sweeps(study: Study, model: str) -> list[str]:
@@ -110,7 +137,7 @@ def _progress(
 ) -> Progress:
     states: Counter = Counter()
     failures: Counter = Counter()
-    under_way = []
+    under_way, stopped = [], []
     rows = rows_done = 0
     for shard in plan.shards:
         wanted = _rows_of(plan.study, model, sweep, shard)
@@ -127,7 +154,11 @@ def _progress(
         broken = bool(log) and " ERROR " in log.read_text("utf-8", "replace")
         states["failed" if broken else "partial" if kept else "missing"] += 1
         if log and not broken:
-            under_way.append(f"{shard.name}: {_last_told(log)}")
+            told, ago = _last_told(log)
+            if told == STOPPED:
+                stopped.append(f"{shard.name} ({ago})")
+            else:
+                under_way.append(f"{shard.name}: {told} ({ago})")
     own = [job for job in times if job.model == model]
     exact = [job for job in own if job.sweep == ("" if sweep == TRACES else sweep)]
     return Progress(
@@ -141,6 +172,7 @@ def _progress(
         _left(rows - rows_done, exact or own),
         failures,
         tuple(under_way),
+        tuple(stopped),
     )
 
 
@@ -190,11 +222,11 @@ def _log(results: Path, model: str, sweep: str, shard: Shard) -> Path | None:
     return next((log for log in logs if log.is_file()), None)
 
 
-def _last_told(log: Path) -> str:
+def _last_told(log: Path) -> tuple[str, str]:
     """The last line of a log, and how long ago it was written."""
     lines = log.read_text("utf-8", "replace").splitlines()
     told = lines[-1].split(" ", 3)[-1] if lines else "begun"  # without date, time and level
-    return f"{told} ({duration(time.time() - log.stat().st_mtime)} ago)"
+    return told, f"{duration(time.time() - log.stat().st_mtime)} ago"
 
 
 def _line(found: Progress) -> tuple[str, ...]:
@@ -206,9 +238,13 @@ def _line(found: Progress) -> tuple[str, ...]:
         *(f"{count:,}" for count in counts),
         f"{found.rows_done:,} of {found.rows:,}",
         share,
-        duration(found.seconds),
-        "?" if found.left is None else duration(found.left),
+        _time(found.seconds),
+        "?" if found.left is None else _time(found.left),
     )
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds else "0 s"
 
 
 def _total(found: Sequence[Progress]) -> Progress:

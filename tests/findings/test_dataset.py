@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from cotsieve.findings.card import CardFacts, card
-from cotsieve.findings.controls import Control, Failure
+from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
 from cotsieve.findings.dataset import DATASET, new_rows, write_dataset
+from cotsieve.findings.proportions import shared_out
 from cotsieve.findings.shares import share
 from cotsieve.findings.strata import draw_seeded
 from cotsieve.findings.summary import summary
@@ -36,6 +37,7 @@ def judged(number: int, ablated: str | None, needed: bool | None, **changes) -> 
         "ablated_prediction": ablated,
         "ablated_verdict": "incorrect",
         "needs_cot": needed,
+        "samples": 1,
     }
     return {**row, **changes}
 
@@ -115,11 +117,45 @@ def test_the_card_tells_counts_rates_failures_and_cautions(draw):
     assert "layers:\n- 1\n- 2\n" in text
 
 
+def test_the_card_says_how_several_samples_decide(draw):
+    told = "Each was run 5 times per problem"
+    assert told not in card(facts(draw))
+    assert told in card(facts(draw, rows=[{**row, "samples": 5} for row in ROWS]))
+
+
+def test_the_card_reads_controls_as_the_docs_do(draw):
+    """Removals that all break an answer speak for the ablation, not against it."""
+    shares = share(5, 6), share(0, 5), share(0, 5)
+    controls = [Control(name, *shares) for name in ("baseline", "zero", "mean")]
+    text = card(facts(draw, controls=controls))
+    assert HOW_TO_READ in text and "No control was run" not in text
+
+
 def test_the_card_without_train_rows_or_failures_says_so(draw):
     rows = [{**row, "source": "gsm8k-test"} for row in ROWS]
     text = card(facts(draw, rows=rows, failures=[], controls=[], provenance={}))
     assert "seen in training" not in text
     assert "None." in text and "no other conditions" in text
+
+
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        (5, "Each target is the share of its stratum"),
+        (50, "There are 5, and all of them are here."),
+    ],
+)
+def test_targets_that_are_shares_of_a_total_are_told_as_such(draw, total, told):
+    text = card(facts(draw, total=total))
+    assert f"asks for {total} problems in all" in text and told in text
+    assert "reaches its target" not in text and "fall short" not in text
+
+
+def test_an_empty_dataset_says_so_and_why():
+    wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
+    text = card(facts(draw_seeded([], [], TARGETS, seed=1), rows=wrong))
+    assert "this dataset is empty. Of 7 problems tested here `codi` answers 0 correctly" in text
+    assert "drawn" not in text.split("## What a row is")[0]
 
 
 def test_the_header_names_the_size_and_the_files(draw):
@@ -150,6 +186,27 @@ def test_the_summary_is_a_narrow_table(draw):
         "2-step: 5 short of 9; test more problems to fill it.",
         "dataset: results/small/dataset",
     ]
+
+
+def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_missing():
+    """4-step passes nothing and stands in its place all the same; 2 rows passed of 9 asked for."""
+    rows = [
+        judged(0, "1", True, stratum="5+step"),
+        judged(1, "1", False, stratum="4-step", ablated_verdict="correct"),
+        judged(2, "1", True, stratum="3-step"),
+    ]
+    targets = shared_out(9, {"5+step": 1, "3-step": 1}, (row["stratum"] for row in rows))
+    found = draw_seeded([], [row for row in rows if row["needs_cot"]], targets, seed=1)
+    lines = [line.split() for line in summary(rows, found.strata, "x", total=9).splitlines()]
+    assert [line[0] for line in lines[1:5]] == ["3-step", "4-step", "5+step", "total"]
+    assert lines[2][-2:] == ["0", "0"] and lines[4][-2:] == ["9", "2"]
+    assert " ".join(lines[5]) == "total: 7 short of 9; test more problems to fill it."
+
+
+def test_the_summary_says_when_no_baseline_is_right(draw):
+    wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
+    text = summary(wrong, draw.strata, "x")
+    assert "nothing is right at baseline" in text and "test more" not in text
 
 
 def test_the_summary_of_strata_nobody_asked_for(draw):

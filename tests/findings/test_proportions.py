@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from cotsieve.findings.proportions import proportional_targets
+from cotsieve.findings.proportions import proportional_targets, shared_out
+from cotsieve.findings.strata import draw_original, draw_seeded
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,12 @@ def test_the_total_is_met_and_nothing_is_overdrawn():
         assert all(targets[stratum] <= count for stratum, count in available.items())
         turned = dict(reversed(available.items()))
         assert proportional_targets(turned, total) == targets
+
+
+@pytest.mark.parametrize("draw", [draw_seeded, draw_original])
+def test_a_stratum_of_which_nothing_passed_has_its_place_and_changes_no_draw(draw):
+    rows = [{"problem_id": f"{n}", "stratum": "ac"[n % 2]} for n in range(20)]
+    passed = {"c": 10, "a": 10}
+    targets = shared_out(7, passed, ["c", "b", "a"])
+    assert list(targets.items()) == [("a", 4), ("b", 0), ("c", 3)]
+    assert draw([], rows, targets, 42).rows == draw([], rows, {"a": 4, "c": 3}, 42).rows

@@ -7,16 +7,19 @@ import pytest
 
 from cotsieve.findings.dataset import DATASET as ROWS
 from cotsieve.findings.trace_dataset import write_traces
+from cotsieve.findings.traces import TRACES
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput
 from cotsieve.publish.folder import TRACE_DATASET, checked_files
 
+ABOUT = {"study": "toy", "model": "tiny", "grader": "math"}
+ABOUT |= {"choose": "first", "per_problem": 1, "seed": 0}
+TRACE = dict.fromkeys(TRACES.names) | {"problem_id": "toy_0", "question": "What is 1+1?"}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    about = {"study": "toy", "model": "tiny", "grader": "math"}
-    about |= {"choose": "first", "per_problem": 1, "seed": 0}
-    write_traces(tmp_path, [], [], about, {})
+    write_traces(tmp_path, [TRACE], [], ABOUT, {})
     return tmp_path
 
 
@@ -57,6 +60,12 @@ def test_what_is_not_as_it_was_made_is_refused(folder, spoil, words):
     with pytest.raises(BadInput) as caught:
         check(folder)
     assert words in str(caught.value)
+
+
+def test_an_empty_dataset_is_refused(folder):
+    write_traces(folder, [], [], ABOUT, {})
+    with pytest.raises(BadInput, match=r"it is empty: nothing passed.*See in the report"):
+        check(folder)
 
 
 def test_the_folder_of_another_model_is_refused(folder):

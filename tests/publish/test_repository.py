@@ -127,7 +127,7 @@ def test_what_the_hub_refuses_is_one_message(hub, repo, words):
 
 @pytest.mark.parametrize("name", ["", "set", "owner/set/more", "owner/se t"])
 def test_a_repository_has_an_owner_and_a_name(name):
-    with pytest.raises(BadInput, match="owner/name"):
+    with pytest.raises(BadInput, match="REPO=owner/name"):
         check_name(name)
 
 

@@ -1,7 +1,10 @@
 """Made-up results of any size: a latent model with a grid, and a model that reasons in words."""
 
+import html
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -30,11 +33,14 @@ WORDS = {
     "finished": {"reasoning": "finished", "answer": "forced"},
     "half": {"reasoning": "truncate", "fraction": 0.5},
     "quarter": {"reasoning": "truncate", "fraction": 0.25},
+    "half-forced": {"reasoning": "truncate", "fraction": 0.5, "answer": "forced"},
 }
 QUESTION = (
     "A box holds $\\frac{{{a}}}{{{b}}}$ of {c} apples for \\$5 each. If $x^2 = {a}$ and $x < {b}$, "
     "what is $\\sqrt{{x}}$? It costs $5 and $6 to ask."
 )
+
+SOLUTION = "So {a}+{b}=<<{a}+{b}={c}>>{c}.\n\\[x = \\boxed{{{c}}}\\]"
 
 
 def study(problems: int = 40, seed: int = 1, reasoning: bool = True, **changes: Any) -> StudyTables:
@@ -44,6 +50,24 @@ def study(problems: int = 40, seed: int = 1, reasoning: bool = True, **changes: 
     models = [latent(table, dice)]
     models += [in_words(table, dice)] if reasoning else []
     return StudyTables("made-up", table, models, **changes)
+
+
+def judged_anew(tables: StudyTables, verdict: Callable[[dict], str]) -> StudyTables:
+    """The same answers with other verdicts: `verdict` of a merged row; nothing is drawn."""
+    models = []
+    for model in tables.models:
+        told = model.merged.drop_columns(["token_ids", "text"]).to_pylist()
+        place = MERGED.get_field_index("verdict")
+        merged = model.merged.set_column(place, MERGED.field(place), [list(map(verdict, told))])
+        rows = necessity(merged, tables.problems, model.sweep, model.condition)
+        models.append(replace(model, merged=merged, necessity=rows, drawn=[]))
+    return replace(tables, models=models)
+
+
+def words(page: str) -> str:
+    """What a page says, without markup."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
 def latent(problems: pa.Table, dice: random.Random, conditions: Mapping = GRID) -> ModelTables:
@@ -109,7 +133,7 @@ def _problem(index: int, dice: random.Random) -> dict[str, Any]:
         "source": "toy" if index % 3 else "other",
         "row": index,
         "question": QUESTION.format(**numbers),
-        "solution": "So {a}+{b}=<<{a}+{b}={c}>>{c}.\n\\[x = \\boxed{{{c}}}\\]".format(**numbers),
+        "solution": None if index % 7 == 6 else SOLUTION.format(**numbers),
         "answer": "\\frac{1}{2}" if index % 5 == 0 else str(numbers["c"]),
         "steps": 2 + index % 4,
         "stratum": STRATA[index % 4],

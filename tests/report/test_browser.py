@@ -144,6 +144,13 @@ def test_a_link_opens_its_problem(tab, report):
     tab.wait(f"{DETAIL} === 'toy_42'")
 
 
+def test_an_answer_without_a_solution_is_called_an_answer(tab):
+    for key, title in (("toy_6", "Reference answer"), ("toy_1", "Reference solution")):
+        tab.value(f"location.hash = '#p={key}'")
+        tab.wait(f"{DETAIL} === '{key}'")
+        assert tab.value("document.querySelector('.reference h4').textContent") == title
+
+
 def test_light_and_dark_follow_the_system_and_the_button(tab, pictures):
     background = "getComputedStyle(document.body).backgroundColor"
     light = tab.value(background)
@@ -161,6 +168,16 @@ def test_a_phone_shows_everything_in_its_width(tab, pictures, report):
     tab.open(report)
     tab.wait(READY)
     assert tab.value("document.documentElement.scrollWidth") <= 390
+    ends = tab.value(
+        "[...document.querySelectorAll('.axis .ticks span, svg text, .block, table.matrix')]"
+        ".map((part) => part.getBoundingClientRect()).filter((box) => box.width)"
+        ".map((box) => [box.left, box.right])"
+    )
+    assert min(left for left, _ in ends) >= 0 and max(right for _, right in ends) <= 390 - 17
+    assert tab.value(
+        "[...document.querySelectorAll('.shares:not(.targets)')].every((plot) =>"
+        "plot.closest('details') || plot.querySelector('.ticks').getBoundingClientRect().height)"
+    )
     tab.screenshot(pictures / "phone.png", whole=True)
     tab.value("document.querySelector('.item').click()")
     assert tab.value("document.activeElement.id") == "detail"

@@ -1,7 +1,5 @@
 """Numbers on the page are those of the findings."""
 
-import html
-import re
 from dataclasses import replace
 
 import made_up
@@ -30,9 +28,7 @@ def facts(tables):
 @pytest.fixture(scope="module")
 def shown(tables, facts):
     """The words on the page, without markup."""
-    text = page(facts, packed(tables))
-    body = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.S)
-    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+    return made_up.words(page(facts, packed(tables)))
 
 
 def test_the_headline_is_the_rate_among_right_answers(tables, facts, shown):
@@ -82,8 +78,13 @@ def test_conditions_maps_and_curves_are_the_controls(tables, facts):
 
 def test_reasoning_kept_is_a_curve_that_ends_at_the_baseline(facts):
     (panel,) = facts["models"][1]["sweeps"][0]["truncations"]
-    (line,) = panel["lines"]
-    assert [point["condition"] for point in line["points"]] == ["quarter", "half", "baseline"]
+    told = {
+        line["name"]: [point["condition"] for point in line["points"]] for line in panel["lines"]
+    }
+    assert told == {
+        "free answer": ["quarter", "half", "baseline"],
+        "forced answer": ["half-forced", "baseline"],
+    }
 
 
 def test_the_reasoning_table_tells_every_ablation(facts):
@@ -111,6 +112,14 @@ def test_a_total_is_shared_out_in_proportion(tables):
     told = model_facts(model, tables.problems)["drawn"]
     assert sum(row["target"] for row in told) == 10
     assert all(row["target"] <= row["needed"] for row in told)
+
+
+def test_strata_stand_in_one_order_also_where_nothing_passed(tables):
+    rows = [row | {"needs_cot": row["needs_cot"] and row["stratum"] != "3-step"}
+            for row in tables.models[0].necessity]  # fmt: skip
+    model = replace(tables.models[0], necessity=rows, drawn=[], targets=None, total=10)
+    told = model_facts(model, tables.problems)
+    assert [row["stratum"] for row in told["drawn"]] == [row["group"] for row in told["strata"]]
 
 
 def test_failures_come_with_reasons_and_foreign_words_stay_words(facts, shown):

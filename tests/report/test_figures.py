@@ -63,3 +63,12 @@ def test_what_reasoning_does_is_drawn_for_all_and_for_groups(tmp_path):
     assert sum(int(row["correct_to_wrong"]) for row in levels) == decides[0]["correct_to_wrong"]
     for row in levels:
         assert f">{row['group']}<" in (tmp_path / "reasoning-groups.svg").read_text()
+
+
+def test_a_measure_without_a_value_is_not_in_the_legend(tmp_path):
+    tables = made_up.judged_anew(made_up.study(12, reasoning=False), lambda row: "incorrect")
+    (model,) = study_facts(tables)["models"]
+    figures = {figure.name: figure for figure in figure_data(model)}
+    write_figures(tmp_path, [figures["grid-conditions"]])
+    text = (tmp_path / "grid-conditions.svg").read_text()
+    assert ">right<" in text and "broken" not in text

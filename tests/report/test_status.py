@@ -1,6 +1,7 @@
 """A study's state is read from its folder alone."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,8 +9,10 @@ import pytest
 import yaml
 
 from cotsieve.ground import tables
-from cotsieve.report.status import main, status, status_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.report.status import OF_BASELINE, main, status, status_text
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.places import REPOSITORY
 from cotsieve.study.plan import Plan
 from cotsieve.study.settings import read_study
 
@@ -84,7 +87,54 @@ def test_the_table_says_it_in_words(study, results, tmp_path, capsys):
     file.write_text(yaml.safe_dump(study))
     assert main([str(file), "--results", str(results.parent)]) == 0
     text = capsys.readouterr().out
-    assert "36 of 120" in text and "tiny, main: 2 × too long" in text
+    assert "36 of 120" in text and "2 × too long (tiny, main)" in text
+
+
+def test_no_time_is_not_a_second(study, results, tmp_path):
+    """A job told at all takes a second or more; no job, and no work left, take none."""
+    plan = Plan(read_study(study))
+    (begun,) = status(plan, tmp_path / "nothing")
+    assert status_text("toy", [begun]).splitlines()[-1].split()[-3:] == ["0", "s", "?"]
+    for shard in range(4):
+        write_rows(results / f"rollouts/tiny/main/toy/{shard:04d}.parquet", SHARD * CONDITIONS)
+    (ended,) = status(plan, results)
+    assert status_text("toy", [ended]).splitlines()[3].split()[-4:] == ["60", "s", "0", "s"]
+
+
+def test_a_reason_is_told_once_with_all_its_rows(study, results):
+    (found,) = status(Plan(read_study(study)), results)
+    traced = found._replace(sweep="traces", failures=Counter({"too long": 1}))
+    ablated = found._replace(
+        sweep="words", failures=Counter({"too long": 1, "its baseline failed: too long": 8})
+    )
+    text = status_text("toy", [traced, ablated])
+    assert "\n10 × too long (tiny, traces: 1; tiny, words: 9)\n" in text
+    assert text.count("too long") == 1
+
+
+def test_many_reasons_are_summed_up(study, results):
+    (found,) = status(Plan(read_study(study)), results)
+    many = Counter({f"too long: {tokens} tokens": 30 - tokens for tokens in range(15)})
+    text = status_text("toy", [found._replace(failures=many)])
+    assert f"{sum(30 - tokens for tokens in range(10, 15))} × 5 more reasons" in text
+
+
+def test_the_reason_of_a_trace_and_of_what_starts_from_it_is_one():
+    """As the engine words it; editing the engine for a shared name would cost GPU time."""
+    words = (REPOSITORY / "cotsieve/rollouts/reasoning.py").read_text("utf-8")
+    assert f'error=f"{OF_BASELINE}{{item.error}}"' in words
+
+
+def test_a_job_that_was_stopped_is_not_under_way(study, results):
+    log = results / "logs/generate/tiny/main/toy/0003.log"
+    with pytest.raises(SystemExit), logging_to(log):
+        raise KeyboardInterrupt
+    (found,) = status(Plan(read_study(study)), results)
+    assert found.under_way == ()
+    (told,) = found.stopped
+    assert told.startswith("toy/0003 (") and "were stopped; the next run" in status_text(
+        "", [found]
+    )
 
 
 def test_a_job_under_way_tells_how_far_it_is(study, results):

@@ -28,6 +28,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def trained_model() -> dict[str, Any]:
+    """Definition of the bundled CODI checkpoint, which has right answers, and some that break."""
+    folder = "resources/models/tiny-codi"
+    return {"checkpoint": folder, "base": f"{folder}/base", "lora": {"rank": 8, "alpha": 32}}
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small study that has run once, with its checkout; copy it to change it."""
     from place import finished_place

@@ -1,14 +1,18 @@
 """`make publish` shows first and uploads only when told to, and only what is up to date."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hub_repository import Repository
 from hub_server import serving
 from running import ROOT, merged, run, study_of, write_study
+
+from cotsieve.ground.version import VERSION
 
 
 def publish(folder: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,11 +30,24 @@ def publish(folder: Path, address: str, *arguments: str) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def study(tiny_model, tmp_path_factory) -> Path:
+def study(trained_model, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("published")
-    write_study(folder, study_of(tiny_model), problems=20)
+    write_study(folder, study_of(trained_model), problems=20)
     run(folder, "results/toy/summary/tiny.txt")
     return folder
+
+
+def test_the_card_says_what_decided_the_dataset(study):
+    """The study says nothing of grading, strata or prompt style: the defaults stand on the card."""
+    card = (study / "results/toy/dataset/tiny/README.md").read_text("utf-8")
+    told = yaml.safe_load(card.partition("```yaml\n")[2].partition("```")[0])
+    file = hashlib.sha256((study / "problems.jsonl").read_bytes()).hexdigest()
+    assert told["sources"] == {"toy": {"sha256": file, "format": "gsm8k", "bad_rows": "stop"}}
+    assert told["grading"] == {"grader": "numbers", "tolerance": 0.01}
+    assert told["strata"] == {"by": "steps"}
+    assert told["cotsieve"] == VERSION
+    assert told["model"]["prompt_style"] == "codi-eval" and told["decoding"]["temperature"] == 0
+    assert str(study) not in card
 
 
 def test_it_shows_then_uploads_then_has_nothing_to_do(study):
@@ -55,9 +72,9 @@ def test_it_shows_then_uploads_then_has_nothing_to_do(study):
         assert f"0 of {len(files)} files to upload" in again.stdout
 
 
-def test_what_is_not_up_to_date_is_refused(study, tiny_model, tmp_path):
+def test_what_is_not_up_to_date_is_refused(study, trained_model, tmp_path):
     subprocess.run(["cp", "-a", f"{study}/.", str(tmp_path)], check=True)
-    write_study(tmp_path, merged(study_of(tiny_model), {"draw": {"seed": 7}}))
+    write_study(tmp_path, merged(study_of(trained_model), {"draw": {"seed": 7}}))
     hub = Repository.absent()
     with serving(hub) as address:
         refused = publish(tmp_path, address, "--repo", "me/needs-cot", "--push")

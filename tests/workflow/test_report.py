@@ -18,12 +18,12 @@ GRID = {
 
 
 @pytest.fixture(scope="module")
-def ran(tiny_model, tmp_path_factory) -> Path:
+def ran(trained_model, tmp_path_factory) -> Path:
     """A folder in which a study with a grid has been run."""
     folder = tmp_path_factory.mktemp("report")
     sweep = {"conditions": {"zero": {"operation": "zero", "layer": "middle"}}, "grid": GRID}
     study = study_of(
-        tiny_model, sweeps={"main": sweep}, sieve={"sweep": "main", "ablation": "zero"}
+        trained_model, sweeps={"main": sweep}, sieve={"sweep": "main", "ablation": "zero"}
     )
     write_study(folder, study, problems=12)
     run(folder)
@@ -35,6 +35,7 @@ def test_the_page_tells_what_the_tables_hold(ran):
     text = (report / "index.html").read_text(encoding="utf-8")
     rows = tables.read(ran / "results/toy/necessity/tiny.parquet", NECESSITY).to_pylist()
     (everything,) = rates(rows)
+    assert everything.baseline_correct.count
     assert percent(everything.needs_cot_of_correct.value) in text
     for name in ("rates", "main-heat-1", "main-curves-1", "lengths"):
         for suffix in ("png", "svg", "csv"):

@@ -35,6 +35,7 @@ from cotsieve.study.filling import before_round, least_tokens, rounds
 from cotsieve.study.preflight import preflight
 from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.model_settings import ImportedModel
+from cotsieve.study.origin import study_origin
 from cotsieve.study.part import decided
 from cotsieve.study.settings import read_study
 
@@ -278,6 +279,20 @@ def origin_of(model):
         "libraries": LIBRARIES,
         "engine": engine_of(model),
     }
+
+
+def made_of(model):
+    """What decides a model's dataset beyond what its tables tell of their origin."""
+    sweeps = sweeps_of(model)
+    origin = study_origin(plan)
+    origin["reference"] = {
+        name: what for name, what in origin["reference"].items() if name in sweeps
+    }
+    if GRADER_LIBRARIES:
+        origin["grader libraries"] = GRADER_LIBRARIES
+    if model in IMPORTED:
+        origin["grading"] = decided(study.grading)
+    return origin
 
 
 def traces_of(model):

@@ -44,6 +44,7 @@ rule draw:
         draw={"draw": decided(study.draw)},
         existing={"existing problems": EXISTING},
         about={"about": decided(study.publish.about)},
+        origin=lambda wildcards: {"origin": made_of(wildcards.model)},
     script:
         "../scripts/draw.py"
 

@@ -46,6 +46,7 @@ rule publish_traces:
         code=code_of("publish_traces"),
         publish={"choose": trace_choice() if study.publish.traces else None},
         about={"about": decided(study.publish.about)},
+        origin=lambda wildcards: {"origin": made_of(wildcards.model)},
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         traces=lambda wildcards: {"traces": traces_of(wildcards.model)},
     script:

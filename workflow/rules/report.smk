@@ -67,10 +67,10 @@ rule report:
         settings={
             "settings": {
                 "grading": decided(study.grading),
-                "strata": decided(study.strata),
                 "draw": decided(study.draw),
             }
         },
+        origin={"origin": study_origin(plan)},
     script:
         "../scripts/report.py"
 

@@ -2,6 +2,9 @@
 
 from cotsieve.findings.drawing import draw_dataset
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.tables import provenance
+from cotsieve.ground.version import VERSION
+from cotsieve.study.completed import completed
 from cotsieve.study.part import plain
 from cotsieve.study.settings import Draw
 
@@ -9,6 +12,7 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         existing = snakemake.params.existing["existing problems"]
         rule = Draw(**snakemake.params.draw["draw"])  # what is left out keeps its default
+        origin = snakemake.params.origin["origin"] | provenance(snakemake.input.necessity)
         draw_dataset(
             model=snakemake.wildcards.model,
             study=snakemake.wildcards.study,
@@ -20,6 +24,7 @@ if __name__ == "__main__":
             card_file=snakemake.output.card,
             summary_file=snakemake.output.summary,
             about=snakemake.params.about["about"],
+            made={"cotsieve": VERSION} | completed(origin),
             **snakemake.params.sieve["sieve"],
             **{key: value for key, value in plain(rule).items() if value is not None},
         )

@@ -7,7 +7,9 @@ from cotsieve.findings.trace_dataset import write_traces
 from cotsieve.findings.traces import verified_traces
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import provenance, read
+from cotsieve.ground.version import VERSION
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.completed import completed
 from cotsieve.study.part import plain
 from cotsieve.study.settings import Grading, PublishTraces
 
@@ -30,4 +32,6 @@ if __name__ == "__main__":
         about = {"study": snakemake.wildcards.study, "model": model, "grader": grader, **rule}
         about |= params.about["about"]
         folder = Path(snakemake.output.card).parent
-        write_traces(folder, traces, unsolved, about, origin | {"publish": rule})
+        made = {"cotsieve": VERSION} | completed(params.origin["origin"] | origin)
+        told = {"publish": rule}
+        write_traces(folder, traces, unsolved, about, origin | told, made | told)

@@ -4,8 +4,12 @@ from pathlib import Path
 
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.version import VERSION
 from cotsieve.report.job import read_model_tables, read_study_tables, write_report
 from cotsieve.report.throughput import job_times, throughput_page
+from cotsieve.study.completed import completed
+from cotsieve.study.part import plain
+from cotsieve.study.settings import Draw
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
@@ -19,6 +23,7 @@ if __name__ == "__main__":
                 drawn=drawn,
                 graders=graders.get(name),
                 about=dict(about),
+                told=completed,
             )
             for (name, about), merged, necessity, drawn in zip(
                 snakemake.params.models["models"].items(),
@@ -28,7 +33,11 @@ if __name__ == "__main__":
                 strict=True,
             )
         ]
-        settings = dict(snakemake.params.settings["settings"])
+        decided = snakemake.params.settings["settings"]
+        draw = plain(Draw(**decided["draw"]))  # what is left out keeps its default
+        settings = {"cotsieve": VERSION, **snakemake.params.origin["origin"]}
+        settings |= completed({"grading": decided["grading"]})
+        settings["draw"] = {name: value for name, value in draw.items() if value is not None}
         tables = read_study_tables(study, given.problems, given.exclusions, models, settings)
         write_report(snakemake.output.page, snakemake.output.figures, tables)
         times = throughput_page(study, job_times(f"results/{study}"))
