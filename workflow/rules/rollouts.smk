@@ -177,6 +177,7 @@ rule merge:
         problems="results/{study}/problems.parquet",
         rollouts=lambda wildcards: parts("rollouts", wildcards.model),
         grades=lambda wildcards: parts("grades", wildcards.model),
+        model=fetched_model,
     output:
         "results/{study}/merged/{model}.parquet",
     log:

@@ -1,6 +1,7 @@
 """Merge a model. In: rollouts, grades and problems. Out: all rows in one table (schema MERGED)."""
 
 from cotsieve.findings.merge import write_merged
+from cotsieve.ground.commits import fetched_commits
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
@@ -9,10 +10,13 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         rollouts, grades = list(snakemake.input.rollouts), list(snakemake.input.grades)
         sweeps = [path.split("/")[-3] for path in rollouts]
+        origin = dict(snakemake.params.origin["origin"])
+        if snakemake.input.model:  # from a hub, where a revision may have moved since
+            origin["fetched commits"] = fetched_commits(snakemake.input.model)
         write_merged(
             snakemake.output[0],
             list(zip(sweeps, rollouts, grades, strict=True)),
             read(snakemake.input.problems, PROBLEMS),
             dict(snakemake.params.sweeps["sweeps"]),
-            dict(snakemake.params.origin["origin"]),
+            origin,
         )
