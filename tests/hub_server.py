@@ -1,6 +1,7 @@
 """A stand-in for the Hugging Face hub on this machine; each test says what it answers."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +49,37 @@ class HubHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def hub_with(repositories: Mapping[str, Mapping[str, bytes]]) -> type[HubHandler]:
+    """A hub of models and datasets, as much of it as listing and fetching their files needs.
+
+    `repositories`: owner/name → path → content, all at one commit.
+    """
+
+    class Hub(HubHandler):
+        def do_GET(self) -> None:
+            path = re.sub(r"^(/api)?/(models/|datasets/)?", "", self.path).partition("?")[0]
+            parts = path.split("/")  # of the repository: owner, name, what is asked, revision, file
+            repository, asked = "/".join(parts[:2]), "".join(parts[2:3])
+            if self.refused(repository):
+                return
+            if asked in ("", "revision"):
+                self.answer({"id": repository, "sha": COMMIT})
+            elif asked == "tree":
+                files = [
+                    {"type": "file", "path": path, "size": len(content), "oid": path}
+                    for path, content in repositories[repository].items()
+                ]
+                self.answer(files)
+            else:
+                content = repositories[repository]["/".join(parts[4:])]
+                headers = {"ETag": f'"{hash(content)}"', "X-Repo-Commit": COMMIT}
+                self.answer(content, headers=headers)
+
+        do_HEAD = do_GET
+
+    return Hub
 
 
 @contextmanager

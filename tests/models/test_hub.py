@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, HubHandler, hub_of
+from hub_server import COMMIT, hub_of, hub_with
 from huggingface_hub import constants
 
 from cotsieve.ground.faults import BadInput
@@ -17,35 +17,13 @@ REPOSITORIES = {
     "owner/sharded": ["model-00001-of-00001.safetensors", "model.safetensors.index.json", *BIN],
     "owner/none": ["README.md", "adapter_model.safetensors"],
 }
-
-
-class Hub(HubHandler):
-    """As much of the hub's protocol as fetching a snapshot needs."""
-
-    def do_GET(self) -> None:
-        path = self.path.removeprefix("/api/models").partition("?")[0]
-        repository = "/".join(path.split("/")[1:3])
-        if self.refused(repository):
-            return
-        if "/revision/" in path:
-            self.answer({"id": repository, "sha": COMMIT})
-        elif "/tree/" in path:
-            files = [
-                {"type": "file", "path": name, "size": len(name), "oid": name}
-                for name in REPOSITORIES[repository]
-            ]
-            self.answer(files)
-        else:  # a file's content is its name
-            name = path.rpartition("/")[2]
-            self.answer(name.encode(), headers={"ETag": f'"{name}"', "X-Repo-Commit": COMMIT})
-
-    do_HEAD = do_GET
+CONTENTS = {name: {file: file.encode() for file in files} for name, files in REPOSITORIES.items()}
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A hub on this machine, with an empty cache."""
-    with hub_of(Hub, tmp_path / "cache", monkeypatch):
+    with hub_of(hub_with(CONTENTS), tmp_path / "cache", monkeypatch):
         yield
 
 

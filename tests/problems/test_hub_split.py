@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hub_server import COMMIT, HubHandler, hub_of
+from hub_server import COMMIT, hub_of, hub_with
 from huggingface_hub import constants
 
 from cotsieve.ground.faults import BadInput
@@ -48,35 +48,10 @@ REPOSITORIES = {
 }
 
 
-class Hub(HubHandler):
-    """As much of the hub's protocol as listing and fetching the files of a dataset needs."""
-
-    def do_GET(self) -> None:
-        path = self.path.removeprefix("/api").removeprefix("/datasets/").partition("?")[0]
-        owner, name, verb, *rest = path.split("/")
-        repository = f"{owner}/{name}"
-        if self.refused(repository):
-            return
-        if verb == "revision":
-            self.answer({"id": repository, "sha": COMMIT})
-        elif verb == "tree":
-            files = [
-                {"type": "file", "path": path, "size": len(content), "oid": path}
-                for path, content in REPOSITORIES[repository].items()
-            ]
-            self.answer(files)
-        else:
-            content = REPOSITORIES[repository]["/".join(rest[1:])]
-            headers = {"ETag": f'"{hash(content)}"', "X-Repo-Commit": COMMIT}
-            self.answer(content, headers=headers)
-
-    do_HEAD = do_GET
-
-
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A hub on this machine, with an empty cache."""
-    with hub_of(Hub, tmp_path / "cache", monkeypatch):
+    with hub_of(hub_with(REPOSITORIES), tmp_path / "cache", monkeypatch):
         yield
 
 
