@@ -35,12 +35,17 @@ def checked_headers(
             findings += error.findings
     if found and architecture and not findings:
         findings += _faults(files[0], found, architecture, latent)
+    refuse(findings, files[0], MEND)
+    return found
+
+
+def refuse(findings: list[Finding], file: Path, mend: str) -> None:
+    """Raise BadInput with the findings, if there are any; those beyond LISTED are counted."""
     if len(findings) > LISTED:
-        more = Finding(str(files[0]), f"{len(findings) - LISTED} more faults like these", MEND)
+        more = Finding(str(file), f"{len(findings) - LISTED} more faults like these", mend)
         findings = [*findings[:LISTED], more]
     if findings:
         raise BadInput(findings)
-    return found
 
 
 def _faults(

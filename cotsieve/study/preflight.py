@@ -17,6 +17,7 @@ from cotsieve.ground.hub import explaining
 from cotsieve.models.architecture import Outline, read_config
 from cotsieve.models.outline import is_lean, safetensors_files, why_library
 from cotsieve.models.weight_check import checked_headers
+from cotsieve.models.weight_headers import Header
 from cotsieve.models.weight_layout import weight_files
 from cotsieve.problems.problem import Problem
 from cotsieve.study import capacity
@@ -135,14 +136,26 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     if is_lean(shape):
         headers = checked_headers(weight_files(located(weights)), shape, latent)
     else:
-        headers = checked_headers(safetensors_files(located(weights)), None, latent)
-        why = why_library(read_config(located(base) / "config.json"))
-        lines.append(f"{name}: run by the transformers library's own model ({why})")
+        headers = _check_library_model(name, located(base), lines)
     count = capacity.parameters(headers.values())
     tokens = longest + _written(plan, name)
     lines.append(_estimate(plan, name, jobs, count, tokens, here))
     if here and count:
         lines.append(_check_memory(plan, name, shape, count, tokens))
+
+
+def _check_library_model(name: str, folder: Path, lines: list[str]) -> dict[str, Header]:
+    """The headers of a model that the transformers library runs."""
+    from cotsieve.models.library_check import check_library_weights  # seconds: it needs torch
+
+    files = safetensors_files(folder)
+    headers = checked_headers(files, None, latent=False)
+    why = why_library(read_config(folder / "config.json"))
+    lines.append(f"{name}: run by the transformers library's own model ({why})")
+    remark = check_library_weights(folder, files[0], headers)
+    if remark:
+        lines.append(f"{name}: {remark}")
+    return headers
 
 
 def _places(model: Model | ReasoningModel) -> tuple[str, str]:

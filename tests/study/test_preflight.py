@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from make_codi import MadeCodi, make_codi
+from written import make_reasoner
 
 from cotsieve.demo.stories import make_sample, write_jsonl
 from cotsieve.ground.faults import BadInput
@@ -112,6 +113,33 @@ def test_what_is_wrong_is_told(wrong, made, tmp_path, monkeypatch):
     with pytest.raises(BadInput) as caught:
         preflight.preflight(plan(made, **changes))
     assert all(words in str(caught.value) for words in told), caught.value
+
+
+def written_by(folder: Path, made: MadeCodi) -> Plan:
+    """A plan for a model that writes its reasoning."""
+    model = {"family": "reasoning", "model": str(folder)}
+    sweeps = {"main": {"conditions": {"empty": {"reasoning": "empty"}}}}
+    sieve = {"sweep": "main", "ablation": "empty"}
+    return plan(made, models={"writer": model}, sweeps=sweeps, sieve=sieve)
+
+
+def test_a_model_of_the_library_is_held_against_its_config(made, tmp_path):
+    folder = make_reasoner(tmp_path / "phi", "phi3")
+    told = "\n".join(preflight.preflight(written_by(folder, made)))
+    assert "writer: run by the transformers library's own model" in told
+    assert "no use for" not in told
+
+    config = folder / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"num_hidden_layers": 3', '"num_hidden_layers": 2'))
+    told = "\n".join(preflight.preflight(written_by(folder, made)))
+    assert "writer: its files hold tensors that its config.json has no use for: " in told
+
+    config.write_text(text.replace('"intermediate_size": 48', '"intermediate_size": 64'))
+    with pytest.raises(
+        BadInput, match=r"down_proj\.weight: has shape \(32, 48\); expected \(32, 64"
+    ):
+        preflight.preflight(written_by(folder, made))
 
 
 def test_everything_wrong_is_told_at_once(made, tmp_path, monkeypatch):
