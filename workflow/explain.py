@@ -18,7 +18,9 @@ from snakemake.settings.types import (
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from cotsieve.ground.faults import BadInput  # noqa: E402
 from cotsieve.study.explain import Explained, changes, grouped  # noqa: E402
+from cotsieve.study.study_file import study_values  # noqa: E402
 
 
 def main() -> int:
@@ -28,6 +30,11 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help="files to make; default: all")
     parser.add_argument("--directory", type=Path, help="working directory")
     given = parser.parse_args()
+    try:
+        study_values(given.study)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 1
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         try:
             lines = grouped(planned(api, given.study, given.directory, given.targets))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from cotsieve.ground.durations import duration
-from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.models.architecture import Outline, read_config
 from cotsieve.models.outline import is_lean, safetensors_files, why_library
@@ -27,9 +27,9 @@ from cotsieve.study.identity import is_local, model_places
 from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
-from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.replaced_files import replaced_files
 from cotsieve.study.settings import read_study
+from cotsieve.study.study_file import study_values
 
 MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
@@ -266,19 +266,10 @@ def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int
 
 def main(file: str) -> int:
     """Check the study in `file`, and print what there is to say; the exit code."""
-    import yaml
-
     try:
-        refuse_repeated_keys(file)
-        config = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise bad(file, "it is not a mapping of keys", "Write a study; see config/.")
-        plan = Plan(read_study(config, file))
+        plan = Plan(read_study(study_values(file), file))
         check_study(plan)
         lines = preflight(plan)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        print(Finding(file, f"cannot be read ({error})", "Give a YAML file."), file=sys.stderr)
-        return 1
     except BadInput as error:
         print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
         return 1

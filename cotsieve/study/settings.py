@@ -269,7 +269,7 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
 
     Raises BadInput with every wrong key at once: its path, the value found, and the mend.
     """
-    config = {key: value for key, value in config.items() if not key.startswith("_")}
+    config = {key: value for key, value in config.items() if not str(key).startswith("_")}
     models = config.get("models")
     if isinstance(models, dict):  # `codi` may be left out
         models = {
