@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from cotsieve.study.settings import Study
 
 
-def contradictions(study: "Study", origin: str) -> list[Finding]:
-    """Everything wrong across the keys of a study, with paths below `origin`."""
-    found = [
+def contradictions(study: "Study") -> list[Finding]:
+    """Everything wrong across the keys of a study."""
+    return [
         *_wrong_names(study),
         *_wrong_conditions(study),
         *_wrong_sieve(study),
@@ -22,7 +22,6 @@ def contradictions(study: "Study", origin: str) -> list[Finding]:
         *_wrong_writer(study),
         *_nothing_to_publish(study),
     ]
-    return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
 
 
 def _wrong_names(study: "Study") -> Iterator[Finding]:

@@ -12,7 +12,8 @@ from cotsieve.ground.faults import BadInput
 from cotsieve.study.about import About
 from cotsieve.study.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.consistency import contradictions
-from cotsieve.study.mistakes import mistakes
+from cotsieve.study.families import forgotten_families, with_families
+from cotsieve.study.mistakes import mistakes, placed
 from cotsieve.study.model_settings import Decoding, ImportedModel, Model, ReasoningModel, Sieve
 from cotsieve.study.part import Count, Name, Part, Revision, decided
 
@@ -270,18 +271,15 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
     Raises BadInput with every wrong key at once: its path, the value found, and the mend.
     """
     config = {key: value for key, value in config.items() if not str(key).startswith("_")}
-    models = config.get("models")
-    if isinstance(models, dict):  # `codi` may be left out
-        models = {
-            name: {"family": "codi", **model} if isinstance(model, dict) else model
-            for name, model in models.items()
-        }
-        config = config | {"models": models}
+    models, forgotten = config.get("models"), []
+    if isinstance(models, dict):
+        config = config | {"models": with_families(models)}
+        forgotten = placed(origin, forgotten_families(models))
     try:
         study = Study.model_validate(config)
     except ValidationError as error:
-        raise BadInput(mistakes(origin, error.errors(), _known_keys())) from None
-    findings = contradictions(study, origin)
+        raise BadInput([*forgotten, *mistakes(origin, error.errors(), _known_keys())]) from None
+    findings = [*forgotten, *placed(origin, contradictions(study))]
     if findings:
         raise BadInput(findings)
     return study

@@ -42,6 +42,7 @@ WRONG = [
     ("grading tolerance", float("nan"), "grading.tolerance", "found: nan", "Correct the value"),
     ("decoding max_new_tokens", True, "decoding.max_new_tokens", "True", "Correct the value"),
     ("models tiny", 3, "models.tiny", "found: 3", "Correct the value"),
+    ("models tiny", {"family": "codi", "model": "m"}, "tiny.model", "unknown key", "other parts"),
     ("models tiny family", "codo", "models.tiny.family", "'codo'", "'imported'"),
     ("models tiny revision", "main", "models.tiny.revision", "'main'", "40-digit commit"),
     ("sources toy hub", HUB, "sources.toy", "either path or hub", "Correct the value"),
@@ -64,7 +65,7 @@ WRONG = [
     ("sweeps main grid", GRID | {"thoughts": [[9]]}, "sweeps.main.grid", "[9]", "0 to 5"),
     ("sweeps main conditions zero-middle-all", {"operation": "zero", "layer": 1},
      "conditions.zero-middle-all", "same name", "another name"),
-    (f"{ABLATION} reasoning", "empty", "zero-middle.operation", "unknown key", "Did you mean"),
+    (f"{ABLATION} reasoning", "empty", "zero-middle.operation", "unknown key", "other parts"),
     ("sweeps main conditions other", {"reasoning": "emty"},
      "conditions.other.reasoning", "'emty'", "Correct the value"),
     ("sweeps main conditions baseline", {"operation": "zero", "layer": 1},
@@ -132,6 +133,28 @@ def test_defaults_are_filled_in_and_the_family_may_be_left_out():
     assert study.models["tiny"].thoughts == 6
     assert study.sweeps["main"].conditions["zero-middle"].thoughts == "all"
     assert study.grading.grader == "numbers"
+
+
+FORGOTTEN = {
+    # a model that names no family → the family it means, and what else is wrong with it
+    "reasoning": ({"model": "m"}, []),
+    "reasoning, more": ({"model": "m", "traces": "own", "style": {}, "precision": "bf16"}, []),
+    "reasoning, wrong": ({"model": "m", "lora": {"alpha": 1}, "style": {"open": 1}},
+                         ["lora", "style.open"]),
+    "reasoning, without a model": ({"traces": "given", "style": {}}, ["model"]),
+    "imported": ({"results": "r.json", "ablation": "zero-middle"}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORGOTTEN)
+def test_a_forgotten_family_is_told_with_the_mistakes_of_that_family(case):
+    model, more = FORGOTTEN[case]
+    family = case.partition(",")[0]
+    with pytest.raises(BadInput) as caught:
+        read_study(changed("models r1", model))
+    told = [item for item in caught.value.findings if item.where.startswith("config: models.r1.")]
+    assert told[0].where == "config: models.r1.family" and told[0].mend == f"Add family: {family}."
+    assert sorted(item.where for item in told[1:]) == [f"config: models.r1.{key}" for key in more]
 
 
 def test_a_grid_makes_every_combination_and_names_it():
