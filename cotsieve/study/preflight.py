@@ -44,10 +44,9 @@ def preflight(
 ) -> list[str]:
     """Look at everything a run will need; lines that sum it up.
 
-    `jobs` says how many jobs load each model (default: one for every shard and sweep); a model
-    without jobs is not looked at. `here`: they run on this machine, so its devices count. `fetches`
-    are the sources to be fetched (default: those that are not on disk). Raises BadInput with all
-    findings.
+    `jobs` says how many jobs load each model (default: all that a study has); a model without jobs
+    is not looked at. `here`: they run on this machine, so its devices count. `fetches` are the
+    sources to be fetched (default: those that are not on disk). Raises BadInput with all findings.
     """
     jobs = _all_jobs(plan) if jobs is None else jobs
     lines: list[str] = []
@@ -60,9 +59,14 @@ def preflight(
 
 
 def _all_jobs(plan: Plan) -> dict[str, int]:
+    """One for every shard and sweep; models that write their reasoning trace every shard first."""
     study = plan.study
+    rounds = {name: int(isinstance(what, ReasoningModel)) for name, what in study.models.items()}
+    for sweep in study.sweeps:
+        for name in study.models_of(sweep):
+            rounds[name] += 1
     return {
-        name: len(plan.shards) * max(1, sum(name in study.models_of(s) for s in study.sweeps))
+        name: len(plan.shards) * rounds[name]
         for name, model in study.models.items()
         if not isinstance(model, ImportedModel)
     }

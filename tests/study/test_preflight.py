@@ -115,12 +115,22 @@ def test_what_is_wrong_is_told(wrong, made, tmp_path, monkeypatch):
     assert all(words in str(caught.value) for words in told), caught.value
 
 
-def written_by(folder: Path, made: MadeCodi) -> Plan:
+def written_by(folder: Path, made: MadeCodi, **changes) -> Plan:
     """A plan for a model that writes its reasoning."""
     model = {"family": "reasoning", "model": str(folder)}
     sweeps = {"main": {"conditions": {"empty": {"reasoning": "empty"}}}}
     sieve = {"sweep": "main", "ablation": "empty"}
-    return plan(made, models={"writer": model}, sweeps=sweeps, sieve=sieve)
+    return plan(made, **{"models": {"writer": model}, "sweeps": sweeps, "sieve": sieve} | changes)
+
+
+def test_written_reasoning_has_a_job_for_every_shard_and_one_more_for_every_sweep(made, tmp_path):
+    words = {name: {"conditions": {name: {"reasoning": name}}} for name in ("empty", "swap")}
+    writer = make_reasoner(tmp_path / "qwen")
+    sieve = {"sweep": "empty", "ablation": "empty"}
+    engine = {"device": "cpu", "shard_size": 5}
+    found = preflight.preflight(written_by(writer, made, sweeps=words, sieve=sieve, engine=engine))
+    told = "\n".join(found)
+    assert "9 jobs, " in told  # 3 shards: traced, and ablated in 2 sweeps
 
 
 def test_a_model_of_the_library_is_held_against_its_config(made, tmp_path):
