@@ -22,13 +22,13 @@ def mistakes(origin: str, errors: Sequence[Any], known_keys: Sequence[str]) -> l
     """One finding per wrong value: its path below `origin`, what was found, and the mend."""
     found: dict[tuple, Finding] = {}
     for item in errors:
-        location, mend = _location(item["loc"])
+        location, mend = path_in_file(item["loc"])
         where = f"{origin}: {'.'.join(str(step) for step in location if step != '[key]')}"
         found.setdefault(location, _finding(where, item, mend, known_keys))
     return list(found.values())
 
 
-def _location(location: tuple) -> tuple[tuple, str | None]:
+def path_in_file(location: tuple) -> tuple[tuple, str | None]:
     """Where in the file a value stands, and the mend of values that may be of several kinds."""
     steps = list(location)
     # Which kind of model or condition was looked for stands nowhere in a path of the file.

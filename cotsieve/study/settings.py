@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from cotsieve.ground.faults import BadInput
+from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.study.about import About
 from cotsieve.study.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.consistency import contradictions
@@ -16,6 +16,7 @@ from cotsieve.study.families import forgotten_families, with_families
 from cotsieve.study.mistakes import mistakes, placed
 from cotsieve.study.model_settings import Decoding, ImportedModel, Model, ReasoningModel, Sieve
 from cotsieve.study.part import Count, Name, Part, Revision, decided
+from cotsieve.study.repaired import repaired
 
 
 class HubFile(Part):
@@ -275,14 +276,16 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
     if isinstance(models, dict):
         config = config | {"models": with_families(models)}
         forgotten = placed(origin, forgotten_families(models))
+    wrong: list[Finding] = []
     try:
-        study = Study.model_validate(config)
+        judged = Study.model_validate(config), []
     except ValidationError as error:
-        raise BadInput([*forgotten, *mistakes(origin, error.errors(), _known_keys())]) from None
-    findings = [*forgotten, *placed(origin, contradictions(study))]
-    if findings:
-        raise BadInput(findings)
-    return study
+        wrong = mistakes(origin, error.errors(), _known_keys())
+        judged = repaired(config, error.errors(), Study.model_validate, _known_keys())
+    across = placed(origin, contradictions(*judged)) if judged else []
+    if forgotten or wrong or across:
+        raise BadInput([*forgotten, *wrong, *across])
+    return judged[0]
 
 
 def _known_keys() -> list[str]:

@@ -125,7 +125,9 @@ def test_all_wrong_files_of_a_study_are_told_at_once(tiny_model, tmp_path):
 def test_wrong_settings_are_told_without_reading_files(tiny_model, tmp_path):
     study = study_of(tiny_model, engine={"batch_row": 3}, sieve={"ablation": "zero-midle"})
     write_study(tmp_path, study)
-    assert "engine.batch_row: unknown key (found: 3)" in message_of(tmp_path)
+    message = message_of(tmp_path)
+    assert "engine.batch_row: unknown key (found: 3)" in message
+    assert "sieve.ablation: there is no 'zero-midle'" in message
 
 
 def test_sources_must_be_named_although_the_default_study_has_some(tiny_model, tmp_path):
