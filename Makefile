@@ -5,10 +5,13 @@ STUDY ?= config/config.yaml
 DEVICE ?= cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
+# Snakemake meets a study file that is missing or broken with a traceback.
+CHECK := $(BIN)/python -m cotsieve.study.study_file $(STUDY)
 
 .PHONY: run preflight plan status explain publish test test-unit test-slow bench lint format rulegraph export clean
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
+	@$(CHECK)
 	@$(SNAKEMAKE)
 
 status: .venv/ready  ## tell where the study stands, from its files alone
@@ -18,6 +21,7 @@ preflight: .venv/ready  ## look for everything that would stop a run (docs/relia
 	@$(BIN)/python -m cotsieve.study.preflight $(STUDY)
 
 plan: .venv/ready  ## show what would be run
+	@$(CHECK)
 	@$(SNAKEMAKE) --dry-run
 
 explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)

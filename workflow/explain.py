@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -18,7 +19,10 @@ from snakemake.settings.types import (
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from cotsieve.ground.faults import BadInput  # noqa: E402
+from cotsieve.study.edited_rows import EditedRows  # noqa: E402
 from cotsieve.study.explain import Explained, changes, grouped  # noqa: E402
+from cotsieve.study.study_file import study_values  # noqa: E402
 
 
 def main() -> int:
@@ -28,6 +32,11 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help="files to make; default: all")
     parser.add_argument("--directory", type=Path, help="working directory")
     given = parser.parse_args()
+    try:
+        study_values(given.study)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 1
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         try:
             lines = grouped(planned(api, given.study, given.directory, given.targets))
@@ -62,9 +71,11 @@ def planned(
     workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
     workflow._build_dag()
     needed = set(workflow.dag.needrun_jobs())
+    plan = workflow.globals["plan"]
+    edited = EditedRows(plan, Path("results") / plan.study.study / "problems.parquet")
     levels = (sorted(level, key=_in_order) for level in workflow.dag.toposorted())
     return [
-        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow)))
+        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited)))
         for level in levels
         for job in level
         if job in needed and job.output
@@ -80,7 +91,7 @@ def name_of(job) -> str:
     return "/".join(value for key, value in job.wildcards_dict.items() if key != "study")
 
 
-def reasons_for(job, workflow) -> Iterator[str]:
+def reasons_for(job, workflow, edited: EditedRows) -> Iterator[str]:
     """Why a job is planned, what it was planned for first."""
     records = [record for file in job.output if (record := workflow.persistence.metadata(file))]
     missing = [file for file in job.output if not Path(file).exists()]
@@ -92,7 +103,8 @@ def reasons_for(job, workflow) -> Iterator[str]:
         yield f"output missing: {', '.join(sorted(map(str, missing)))}"
     if reason.incomplete_output:
         yield "left incomplete by an earlier run"
-    yield from changes(records[0].params or [], map(repr, job.non_derived_params))
+    rows = partial(edited.count, shard_of(job))
+    yield from changes(records[0].params or [], map(repr, job.non_derived_params), rows)
     makers = made_again_by(job, workflow)
     if makers:
         yield f"input is made again by {', '.join(makers)}"
@@ -100,6 +112,11 @@ def reasons_for(job, workflow) -> Iterator[str]:
         yield f"input {file} is newer and not the same"
     if reason.software_stack_changed:
         yield "its software environment changed"
+
+
+def shard_of(job) -> str:
+    """The shard that a job works on, as source/number; of other jobs the name of none."""
+    return f"{job.wildcards_dict.get('source')}/{job.wildcards_dict.get('shard')}"
 
 
 def made_again_by(job, workflow) -> list[str]:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import OutputSettings
@@ -34,6 +33,7 @@ from cotsieve.publish.repository import (  # noqa: E402
 )
 from cotsieve.study.explain import grouped  # noqa: E402
 from cotsieve.study.settings import Study, read_study  # noqa: E402
+from cotsieve.study.study_file import study_values  # noqa: E402
 
 
 def main() -> int:
@@ -41,14 +41,14 @@ def main() -> int:
     given = _arguments()
     try:
         check_name(given.repo)
-        study = read_study(yaml.safe_load(given.study.read_text("utf-8")), str(given.study))
+        study = read_study(study_values(given.study), str(given.study))
         kind = TRACE_DATASET if given.traces else DATASET
         model = _model(study, given.model, kind)
         folder = Path("results") / study.study / kind.folder / model
         _refuse_stale(given, folder, kind)
         files = checked_files(given.directory / folder, kind, study.study, model)
         _publish(given, study.study, model, folder, files)
-    except (BadInput, OSError, yaml.YAMLError) as error:
+    except (BadInput, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -13,7 +13,12 @@ PREFIXES = ("codi.base_model.model.", "codi.")
 LISTED = 20
 BUFFERS = re.compile(r".*(rotary_emb\.(original_)?inv_freq|\.attn\.(bias|masked_bias))")
 """Constants that old library versions saved with the weights."""
-MEND = "The config must belong to the weights: name the base model the checkpoint was made from."
+_TOGETHER = "The config must belong to the weights"
+MENDS = {
+    True: f"{_TOGETHER}: name the base model the checkpoint was made from.",
+    False: f"{_TOGETHER}: fetch both again, from one revision.",
+}
+"""Whether it is a CODI checkpoint, whose config lies in another folder → what to do."""
 
 
 def checked_headers(
@@ -35,22 +40,27 @@ def checked_headers(
             findings += error.findings
     if found and architecture and not findings:
         findings += _faults(files[0], found, architecture, latent)
+    refuse(findings, files[0], MENDS[latent])
+    return found
+
+
+def refuse(findings: list[Finding], file: Path, mend: str) -> None:
+    """Raise BadInput with the findings, if there are any; those beyond LISTED are counted."""
     if len(findings) > LISTED:
-        more = Finding(str(files[0]), f"{len(findings) - LISTED} more faults like these", MEND)
+        more = Finding(str(file), f"{len(findings) - LISTED} more faults like these", mend)
         findings = [*findings[:LISTED], more]
     if findings:
         raise BadInput(findings)
-    return found
 
 
 def _faults(
     file: Path, found: dict[str, Header], architecture: Architecture, latent: bool
 ) -> Iterator[Finding]:
-    prefixes = PREFIXES if latent else ("",)
+    prefixes, mend = PREFIXES if latent else ("",), MENDS[latent]
     prefix = next((p for p in prefixes if any(name.startswith(p) for name in found)), None)
     if prefix is None:
         what = f"no tensor's name starts with {prefixes[0]!r} (it holds {', '.join(found)[:80]})"
-        yield Finding(str(file), what, MEND)
+        yield Finding(str(file), what, mend)
         return
     full = {_short(name, prefix): name for name in found}
     rest = {short: found[name] for short, name in full.items()}
@@ -59,16 +69,16 @@ def _faults(
         where = f"{file}: {name if name.startswith('prj.') else prefix + name}"
         wanted = f"({', '.join('any' if size is None else str(size) for size in shape)})"
         if header is None:
-            yield Finding(where, f"is missing; expected shape {wanted}", MEND)
+            yield Finding(where, f"is missing; expected shape {wanted}", mend)
         elif len(shape) != len(header.shape) or any(
             size not in (None, there) for size, there in zip(shape, header.shape, strict=True)
         ):
             what = f"has shape {header.shape}; expected {wanted}"
-            yield Finding(where, what, MEND)
+            yield Finding(where, what, mend)
     for name, header in sorted(rest.items()):
         if not BUFFERS.fullmatch(name):
             what = f"is not part of this architecture; its shape is {header.shape}"
-            yield Finding(f"{file}: {full[name]}", what, MEND)
+            yield Finding(f"{file}: {full[name]}", what, mend)
 
 
 def _short(name: str, prefix: str) -> str:

@@ -17,11 +17,15 @@ _MARKED_NUMBER = re.compile(r"#{4,}+\s*+-?\d+(?:,\d{3})*(?:\.\d+)?(?P<rest>[^\n]
 
 
 class RowFault(ValueError):
-    """Why one row cannot be used, and what its owner can do about it."""
+    """Why one row cannot be used, and what its owner can do about it.
 
-    def __init__(self, what: str, mend: str):
+    As text it is what a problem of the row is recorded with. Results are remembered by that, so a
+    fault that is told in other words than before is still `recorded` in those.
+    """
+
+    def __init__(self, what: str, mend: str, recorded: str | None = None):
         self.what, self.mend = what, mend
-        super().__init__(f"{what}. {mend}")
+        super().__init__(recorded or f"{what}. {mend}")
 
 
 def question_text(value: object) -> str:
@@ -98,7 +102,8 @@ def steps_number(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         whole, value = True, int(value)
     if not whole or not 0 <= value <= MOST_STEPS:
-        raise RowFault(f"the steps are {shown(value)}", "Write a whole number from 0.")
+        what, mend = f"the steps are {shown(value)}", "Write a whole number from 0"
+        raise RowFault(what, f"{mend} to {MOST_STEPS:,}.", recorded=f"{what}. {mend}.")
     return value
 
 
@@ -120,7 +125,11 @@ def shown(value: object, most: int = 60) -> str:
 
 def _storable(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise RowFault(f"the {name} is {shown(value)}, not text", f"Write the {name} as text.")
+        fault = RowFault(f"the {name} is {shown(value)}, not text", f"Write the {name} as text.")
+        if value is None:
+            mend = f"Write the {name} or remove the row."
+            fault = RowFault(f"the {name} is missing", mend, recorded=str(fault))
+        raise fault
     if "\0" in value:
         raise RowFault(f"the {name} holds a NUL character", "Remove it.")
     if re.search("[\ud800-\udfff]", value):

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput
@@ -25,6 +24,7 @@ from cotsieve.study.model_settings import ImportedModel, ReasoningModel
 from cotsieve.study.plan import Plan
 from cotsieve.study.settings import Study, read_study
 from cotsieve.study.shards import Shard
+from cotsieve.study.study_file import study_values
 
 TRACES = "traces"
 """Stands for a sweep where a model's baseline is stored before its sweeps."""
@@ -271,10 +271,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
     given = parser.parse_args(arguments)
     try:
-        study = read_study(yaml.safe_load(given.study.read_text("utf-8")), str(given.study))
+        study = read_study(study_values(given.study), str(given.study))
         plan = Plan(study)
         print(status_text(study.study, status(plan, given.results / study.study)), end="")
-    except (BadInput, OSError, yaml.YAMLError) as error:
+    except (BadInput, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

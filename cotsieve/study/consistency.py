@@ -1,6 +1,6 @@
 """What contradicts itself in a study file although every single value is fine."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cotsieve.ground.faults import Finding
@@ -11,31 +11,47 @@ if TYPE_CHECKING:
     from cotsieve.study.settings import Study
 
 
-def contradictions(study: "Study", origin: str) -> list[Finding]:
-    """Everything wrong across the keys of a study, with paths below `origin`."""
-    found = [
-        *_wrong_names(study),
-        *_wrong_conditions(study),
-        *_wrong_sieve(study),
-        *_wrong_targets(study),
-        *_wrong_decoding(study),
-        *_wrong_writer(study),
-        *_nothing_to_publish(study),
+def contradictions(study: "Study", wrong: Sequence[tuple[str | int, ...]] = ()) -> list[Finding]:
+    """Everything wrong across the keys of a study.
+
+    `wrong` are the paths of values that are wrong by themselves, in whose place others stand: what
+    depends on them is not judged.
+    """
+    return [
+        finding
+        for check, reads in CHECKS.items()
+        if not any(_decides(path, read) for path in wrong for read in reads)
+        for finding in check(study)
     ]
-    return [finding._replace(where=f"{origin}: {finding.where}") for finding in found]
 
 
-def _wrong_names(study: "Study") -> Iterator[Finding]:
+def _decides(path: tuple[str | int, ...], read: str) -> bool:
+    """Whether a value decides what is read: `a.*.b` is all there is at b, `a.keys` its keys."""
+    steps = read.split(".")
+    keys = steps[-1] == "keys"
+    steps = steps[:-1] if keys else steps
+    same = all(step in ("*", key) for step, key in zip(steps, path, strict=False))
+    return same and not (keys and len(path) > len(steps))
+
+
+def _unknown_ablations(study: "Study") -> Iterator[Finding]:
     for where, sieve in _sieves(study).items():
         sweep = study.sweeps.get(sieve.sweep)
         if sweep is None:
             yield _unknown(f"{where}.sweep", sieve.sweep, study.sweeps)
         elif sieve.ablation not in sweep.all_conditions():
             yield _unknown(f"{where}.ablation", sieve.ablation, sweep.all_conditions())
+
+
+def _unknown_models(study: "Study") -> Iterator[Finding]:
     for name, sweep in study.sweeps.items():
         for model in sweep.models or []:
             if model not in study.models:
                 yield _unknown(f"sweeps.{name}.models", model, study.models)
+
+
+def _unknown_sources(study: "Study") -> Iterator[Finding]:
+    for name, sweep in study.sweeps.items():
         source = sweep.reference.source
         if source is not None and source not in study.sources:
             yield _unknown(f"sweeps.{name}.reference.source", source, study.sources)
@@ -58,7 +74,11 @@ def _wrong_conditions(study: "Study") -> Iterator[Finding]:
                 "the grid makes a condition of the same name",
                 "Give this condition another name, or remove it.",
             )
-        for condition, definition in conditions.items():
+
+
+def _wrong_definitions(study: "Study") -> Iterator[Finding]:
+    for name, sweep in study.sweeps.items():
+        for condition, definition in sweep.all_conditions().items():
             yield from _wrong_family(study, name, sweep.place(name, condition), definition)
             where = f"{sweep.place(name, condition)}.thoughts"
             yield from _wrong_thoughts(study, name, where, definition.get("thoughts", "all"))
@@ -220,3 +240,33 @@ def _wrong_targets(study: "Study") -> Iterator[Finding]:
 
 def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
     return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
+
+
+CHECKS: dict[Callable[["Study"], Iterator[Finding]], tuple[str, ...]] = {
+    _unknown_ablations: (
+        "sieve", "models.*.sieve", "sweeps.keys", "sweeps.*.conditions.keys", "sweeps.*.grid",
+    ),
+    _unknown_models: ("models.keys", "sweeps.*.models"),
+    _unknown_sources: ("sources.keys", "sweeps.*.reference.source"),
+    _wrong_conditions: ("sweeps.keys", "sweeps.*.conditions.keys", "sweeps.*.grid"),
+    _wrong_definitions: (
+        "models.*.family", "models.*.thoughts", "models.*.prompt_style", "sweeps.*.conditions",
+        "sweeps.*.grid", "sweeps.*.models",
+    ),
+    _wrong_sieve: (
+        "sieve", "models.*.sieve", "models.*.family", "models.*.ablation", "sweeps.keys",
+        "sweeps.*.conditions.*.reasoning", "sweeps.*.conditions.*.attention", "sweeps.*.models",
+    ),
+    _wrong_targets: ("draw.targets", "draw.total", "strata.by"),
+    _wrong_decoding: (
+        "decoding.temperature", "decoding.samples", "models.*.decoding.temperature",
+        "models.*.decoding.samples", "models.*.family",
+    ),
+    _wrong_writer: ("models.*.writer", "models.*.precision", "models.*.family", "engine.device"),
+    _nothing_to_publish: (
+        "publish.traces", "publish.fill", "publish.fill_round", "models.*.family",
+        "models.*.traces", "sources.*.chain_below", "quality.model", "quality.positions",
+        "engine.shard_size",
+    ),
+}  # fmt: skip
+"""Check → the values of a study it reads; see `_decides`."""

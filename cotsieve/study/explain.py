@@ -6,8 +6,11 @@ those a result was made with as a list of their `repr`.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+from cotsieve.study.defaults import default_of
+from cotsieve.study.part import Part
 
 DIGEST = re.compile(r"[0-9a-f]{12,64}")
 LONGEST = 60
@@ -38,8 +41,15 @@ def named_values(params: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def changes(old: Iterable[str], new: Iterable[str]) -> list[str]:
-    """One sentence per change from the params of a result to those planned now."""
+def changes(
+    old: Iterable[str],
+    new: Iterable[str],
+    edited_rows: Callable[[str], int | None] = lambda digest: None,
+) -> list[str]:
+    """One sentence per change from the params of a result to those planned now.
+
+    `edited_rows` says how many rows of the job's shard are not those of a digest, where known.
+    """
     before, now = named_values(old), named_values(new)
     for values in (before, now):
         values |= values.pop("origin", {})  # what the tables say of their origin
@@ -50,8 +60,11 @@ def changes(old: Iterable[str], new: Iterable[str]) -> list[str]:
     }
     sentences = [f"code: {_some(sorted(edited))} edited"] if edited else []
     for name in _unequal(before, now):
-        tell = _TOLD.get(name, _told)
-        sentences += tell(name, before.get(name), now.get(name))
+        old_value, new_value = before.get(name), now.get(name)
+        if name == "problems":
+            sentences += _told_problems(old_value, new_value, edited_rows)
+        else:
+            sentences += _TOLD.get(name, _told)((name,), old_value, new_value)
     return list(dict.fromkeys(sentences))
 
 
@@ -76,22 +89,29 @@ def _unequal(old: Any, new: Any) -> list[str]:
     return [name for name in names if repr(old.get(name)) != repr(new.get(name))]
 
 
-def _told(path: str, old: Any, new: Any) -> Iterator[str]:
+Path = tuple[str, ...]
+"""The name of a param, and the keys that lead to a value inside it."""
+
+
+def _told(path: Path, old: Any, new: Any) -> Iterator[str]:
+    where, default = ".".join(path), default_of(path)
+    if isinstance(default, Part):  # none of its keys was decided
+        old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if list(old) != list(new) and set(old) == set(new):
-            yield f"{path}: the order changed"
+            yield f"{where}: the order changed"
         for name in _unequal(old, new):
-            yield from _told(f"{path}.{name}", old.get(name), new.get(name))
+            yield from _told((*path, name), old.get(name), new.get(name))
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _told_list(path, old, new)
+        yield from _told_list(where, old, new)
     elif _is_digest(old) and _is_digest(new):
-        yield f"{path}: content changed"
+        yield f"{where}: content changed"
     elif isinstance(new, Mapping | list) and old is None:
-        yield f"{path}: added"
+        yield f"{where}: added"
     elif new is None and isinstance(old, Mapping | list):
-        yield f"{path}: removed"
+        yield f"{where}: removed"
     else:
-        yield f"{path}: {_shown(old)} → {_shown(new)}"
+        yield f"{where}: {_shown(old, default)} → {_shown(new, default)}"
 
 
 def _told_list(path: str, old: list, new: list) -> Iterator[str]:
@@ -108,38 +128,39 @@ def _told_list(path: str, old: list, new: list) -> Iterator[str]:
             yield f"{path}: {_some(gone)} removed"
 
 
-def _told_problems(path: str, old: Any, new: Any) -> Iterator[str]:
+def _told_problems(old: Any, new: Any, edited_rows: Callable[[str], int | None]) -> Iterator[str]:
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
         yield "problems: sources, exclusions or the limit changed" if old else "problems: added"
     elif old["rows"] != new["rows"]:
         yield f"problems: {old['rows']} rows → {new['rows']} rows"
     else:
-        yield f"problems: the content of the {new['rows']} rows changed"
+        count, rows = edited_rows(old["content"]), new["rows"]
+        known = f"{count} of {rows} rows changed"
+        yield f"problems: {known if count else f'not the same {rows} rows as before'}"
 
 
-def _told_libraries(path: str, old: Any, new: Any) -> Iterator[str]:
+def _told_libraries(path: Path, old: Any, new: Any) -> Iterator[str]:
     old, new = old or {}, new or {}
     for name in _unequal(old, new):
         yield f"library {name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
 
 
-def _told_answers(path: str, old: Any, new: Any) -> Iterator[str]:
+def _told_answers(path: Path, old: Any, new: Any) -> Iterator[str]:
     yield "reference answers: content changed"
 
 
-def _told_shards(path: str, old: Any, new: Any) -> Iterator[str]:
+def _told_shards(path: Path, old: Any, new: Any) -> Iterator[str]:
     before, now = set(old or []), set(new or [])
     for what, files in (("added", now - before), ("removed", before - now)):
         if files:
             yield f"shards: {len(files)} {what}"
 
 
-def _told_damage(path: str, old: Any, new: Any) -> Iterator[str]:
+def _told_damage(path: Path, old: Any, new: Any) -> Iterator[str]:
     yield "the file was found damaged"
 
 
 _TOLD = {
-    "problems": _told_problems,
     "libraries": _told_libraries,
     "grader libraries": _told_libraries,
     "answers": _told_answers,
@@ -152,9 +173,9 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and DIGEST.fullmatch(value) is not None
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, default: Any) -> str:
     if value is None:
-        return "not set"
+        return "not set" if default is None else f"{_shown(default, None)} (default)"
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= LONGEST else "another value"
 

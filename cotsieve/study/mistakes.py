@@ -1,7 +1,7 @@
 """What pydantic has to say about a study file, in words that help to mend it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cotsieve.ground.faults import Finding
@@ -13,17 +13,22 @@ SEVERAL_KINDS = {
 """Keys of a condition whose values may be of several kinds; pydantic tells one error per kind."""
 
 
+def placed(origin: str, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with their paths below `origin`."""
+    return [finding._replace(where=f"{origin}: {finding.where}") for finding in findings]
+
+
 def mistakes(origin: str, errors: Sequence[Any], known_keys: Sequence[str]) -> list[Finding]:
     """One finding per wrong value: its path below `origin`, what was found, and the mend."""
     found: dict[tuple, Finding] = {}
     for item in errors:
-        location, mend = _location(item["loc"])
+        location, mend = path_in_file(item["loc"])
         where = f"{origin}: {'.'.join(str(step) for step in location if step != '[key]')}"
         found.setdefault(location, _finding(where, item, mend, known_keys))
     return list(found.values())
 
 
-def _location(location: tuple) -> tuple[tuple, str | None]:
+def path_in_file(location: tuple) -> tuple[tuple, str | None]:
     """Where in the file a value stands, and the mend of values that may be of several kinds."""
     steps = list(location)
     # Which kind of model or condition was looked for stands nowhere in a path of the file.
@@ -67,5 +72,7 @@ def _mend(item: dict[str, Any]) -> str:
 
 
 def _nearest(key: object, known_keys: Sequence[str]) -> str:
+    if key in known_keys:
+        return "Remove it; it belongs to other parts, and config/README.md says to which."
     close = difflib.get_close_matches(str(key), known_keys, n=1)
     return f"Did you mean '{close[0]}'?" if close else "Remove it; config/README.md lists the keys."

@@ -12,23 +12,24 @@ from functools import partial
 from pathlib import Path
 
 from cotsieve.ground.durations import duration
-from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.models.architecture import Outline, read_config
 from cotsieve.models.outline import is_lean, safetensors_files, why_library
 from cotsieve.models.weight_check import checked_headers
+from cotsieve.models.weight_headers import Header
 from cotsieve.models.weight_layout import weight_files
 from cotsieve.problems.problem import Problem
 from cotsieve.study import capacity
 from cotsieve.study.capacity import readable
-from cotsieve.study.check import check_study, outline_of, refuse_all
+from cotsieve.study.check import check_study, in_words_for, outline_of, refuse_all
 from cotsieve.study.identity import is_local, model_places
 from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
 from cotsieve.study.plan import Plan
-from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.replaced_files import replaced_files
 from cotsieve.study.settings import read_study
+from cotsieve.study.study_file import study_values
 
 MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
@@ -43,10 +44,9 @@ def preflight(
 ) -> list[str]:
     """Look at everything a run will need; lines that sum it up.
 
-    `jobs` says how many jobs load each model (default: one for every shard and sweep); a model
-    without jobs is not looked at. `here`: they run on this machine, so its devices count. `fetches`
-    are the sources to be fetched (default: those that are not on disk). Raises BadInput with all
-    findings.
+    `jobs` says how many jobs load each model (default: all that a study has); a model without jobs
+    is not looked at. `here`: they run on this machine, so its devices count. `fetches` are the
+    sources to be fetched (default: those that are not on disk). Raises BadInput with all findings.
     """
     jobs = _all_jobs(plan) if jobs is None else jobs
     lines: list[str] = []
@@ -59,9 +59,14 @@ def preflight(
 
 
 def _all_jobs(plan: Plan) -> dict[str, int]:
+    """One for every shard and sweep; models that write their reasoning trace every shard first."""
     study = plan.study
+    rounds = {name: int(isinstance(what, ReasoningModel)) for name, what in study.models.items()}
+    for sweep in study.sweeps:
+        for name in study.models_of(sweep):
+            rounds[name] += 1
     return {
-        name: len(plan.shards) * max(1, sum(name in study.models_of(s) for s in study.sweeps))
+        name: len(plan.shards) * rounds[name]
         for name, model in study.models.items()
         if not isinstance(model, ImportedModel)
     }
@@ -119,6 +124,11 @@ def _check_source(plan: Plan, name: str) -> None:
 
 
 def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
+    with in_words_for(plan.study.models[name]):
+        _check_parts(plan, name, jobs, here, lines)
+
+
+def _check_parts(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
     model = plan.study.models[name]
     for part, (spec, revision, _) in model_places(model).items():
         if not is_local(spec):
@@ -135,14 +145,26 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     if is_lean(shape):
         headers = checked_headers(weight_files(located(weights)), shape, latent)
     else:
-        headers = checked_headers(safetensors_files(located(weights)), None, latent)
-        why = why_library(read_config(located(base) / "config.json"))
-        lines.append(f"{name}: run by the transformers library's own model ({why})")
+        headers = _check_library_model(name, located(base), lines)
     count = capacity.parameters(headers.values())
     tokens = longest + _written(plan, name)
     lines.append(_estimate(plan, name, jobs, count, tokens, here))
     if here and count:
         lines.append(_check_memory(plan, name, shape, count, tokens))
+
+
+def _check_library_model(name: str, folder: Path, lines: list[str]) -> dict[str, Header]:
+    """The headers of a model that the transformers library runs."""
+    from cotsieve.models.library_check import check_library_weights  # seconds: it needs torch
+
+    files = safetensors_files(folder)
+    headers = checked_headers(files, None, latent=False)
+    why = why_library(read_config(folder / "config.json"))
+    lines.append(f"{name}: run by the transformers library's own model ({why})")
+    remark = check_library_weights(folder, files[0], headers)
+    if remark:
+        lines.append(f"{name}: {remark}")
+    return headers
 
 
 def _places(model: Model | ReasoningModel) -> tuple[str, str]:
@@ -253,19 +275,10 @@ def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int
 
 def main(file: str) -> int:
     """Check the study in `file`, and print what there is to say; the exit code."""
-    import yaml
-
     try:
-        refuse_repeated_keys(file)
-        config = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise bad(file, "it is not a mapping of keys", "Write a study; see config/.")
-        plan = Plan(read_study(config, file))
+        plan = Plan(read_study(study_values(file), file))
         check_study(plan)
         lines = preflight(plan)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        print(Finding(file, f"cannot be read ({error})", "Give a YAML file."), file=sys.stderr)
-        return 1
     except BadInput as error:
         print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
         return 1

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from cotsieve.ground.faults import BadInput
+from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.study.about import About
 from cotsieve.study.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.consistency import contradictions
-from cotsieve.study.mistakes import mistakes
+from cotsieve.study.families import forgotten_families, with_families
+from cotsieve.study.mistakes import mistakes, placed
 from cotsieve.study.model_settings import Decoding, ImportedModel, Model, ReasoningModel, Sieve
 from cotsieve.study.part import Count, Name, Part, Revision, decided
+from cotsieve.study.repaired import repaired
 
 
 class HubFile(Part):
@@ -269,22 +271,21 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
 
     Raises BadInput with every wrong key at once: its path, the value found, and the mend.
     """
-    config = {key: value for key, value in config.items() if not key.startswith("_")}
-    models = config.get("models")
-    if isinstance(models, dict):  # `codi` may be left out
-        models = {
-            name: {"family": "codi", **model} if isinstance(model, dict) else model
-            for name, model in models.items()
-        }
-        config = config | {"models": models}
+    config = {key: value for key, value in config.items() if not str(key).startswith("_")}
+    models, forgotten = config.get("models"), []
+    if isinstance(models, dict):
+        config = config | {"models": with_families(models)}
+        forgotten = placed(origin, forgotten_families(models))
+    wrong: list[Finding] = []
     try:
-        study = Study.model_validate(config)
+        judged = Study.model_validate(config), []
     except ValidationError as error:
-        raise BadInput(mistakes(origin, error.errors(), _known_keys())) from None
-    findings = contradictions(study, origin)
-    if findings:
-        raise BadInput(findings)
-    return study
+        wrong = mistakes(origin, error.errors(), _known_keys())
+        judged = repaired(config, error.errors(), Study.model_validate, _known_keys())
+    across = placed(origin, contradictions(*judged)) if judged else []
+    if forgotten or wrong or across:
+        raise BadInput([*forgotten, *wrong, *across])
+    return judged[0]
 
 
 def _known_keys() -> list[str]:

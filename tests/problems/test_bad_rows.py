@@ -193,6 +193,12 @@ CASES = {
         GSM8K,
         ["a.jsonl row 1 (line 2)", "the question is 5, not text", "as text"],
     ),
+    "question is null": (
+        "a.jsonl",
+        _asked(None),
+        GSM8K,
+        ["a.jsonl row 1 (line 2)", "the question is missing. Write the question or remove"],
+    ),
     "question is blank": (
         "a.jsonl",
         _asked(" \n\t"),
@@ -264,6 +270,12 @@ CASES = {
         _lines({"question": "q", "answer": 1, "n": -1}),
         {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
         ["a.jsonl row 0 (line 1)", "the steps are -1", "whole number from 0"],
+    ),
+    "steps are too many": (
+        "a.csv",
+        b"question,answer,n\nq,1,2147483647\nq,1,2147483648\n",
+        {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
+        ["a.csv row 1", "the steps are 2147483648", "a whole number from 0 to 2,147,483,647."],
     ),
     "repeated id": (
         "a.jsonl",
@@ -428,3 +440,18 @@ def test_message_names_place_and_mend(tmp_path, case):
     message = str(caught.value)
     assert [word for word in words if word not in message] == [], message
     assert len(message) < 1000
+
+
+def test_what_a_row_is_recorded_with_stays_as_results_remember_it(tmp_path):
+    """Whatever a user is told: these words are in the digest of every shard with such a row."""
+    rows = _lines({"question": None, "answer": 1}, {"question": "q", "answer": 1, "n": -1})
+    (tmp_path / "a.jsonl").write_bytes(rows)
+    columns = {**MAPPED["columns"], "steps": "n"}
+    definition = {"format": "columns", "columns": columns, "bad_rows": "record"}
+    assert [problem.error for problem in read_source("mine", definition, tmp_path / "a.jsonl")] == [
+        "it has no 'n'. Add 'n' to the row.",
+        "the steps are -1. Write a whole number from 0.",
+    ]
+    (tmp_path / "b.jsonl").write_bytes(_asked(None))
+    _, problem = read_source("mine", {**GSM8K, "bad_rows": "record"}, tmp_path / "b.jsonl")
+    assert problem.error == "the question is None, not text. Write the question as text."

@@ -1,6 +1,7 @@
-"""Tests that need a checkpoint find the one of the tests of models."""
+"""Tests that need a checkpoint find those of the tests of models and rollouts."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "models"), str(TESTS / "rollouts")]

@@ -17,7 +17,27 @@ CASES = {
     "a value from its default": (
         {"decoding": {}},
         {"decoding": {"stop_at": "number"}},
-        ["decoding.stop_at: not set → number"],
+        ["decoding.stop_at: eos (default) → number"],
+    ),
+    "a value to its default": (
+        {"conditions": {"noise": {"operation": "noise", "layer": 1, "scale": 2.0}}},
+        {"conditions": {"noise": {"operation": "noise", "layer": 1}}},
+        ["conditions.noise.scale: 2.0 → 1.0 (default)"],
+    ),
+    "a value whose default is none": (
+        {"model": {"lora": {"alpha": 2.0}}},
+        {"model": {"lora": {"alpha": 2.0, "rank": 4}}},
+        ["model.lora.rank: not set → 4"],
+    ),
+    "a value of a part that was left out": (
+        {"model": {"family": "reasoning"}},
+        {"model": {"family": "reasoning", "style": {"prompt": "chat"}}},
+        ["model.style.prompt: raw (default) → chat"],
+    ),
+    "a key that a study file does not have": (
+        {"model": {"precision": "bf16", "batch_rows": 64}},
+        {"model": {}},
+        ["model.precision: bf16 → float32 (default)", "model.batch_rows: 64 → not set"],
     ),
     "a number of another kind": ({"draw": {"a": 1}}, {"draw": {"a": 1.0}}, ["draw.a: 1 → 1.0"]),
     "code": (
@@ -48,7 +68,7 @@ CASES = {
     "content of rows": (
         {"problems": {"rows": 4, "content": DIGEST}},
         {"problems": {"rows": 4, "content": OTHER}},
-        ["problems: the content of the 4 rows changed"],
+        ["problems: not the same 4 rows as before"],
     ),
     "all candidates": (
         {"problems": DIGEST},
@@ -99,6 +119,15 @@ def as_kept(values: dict) -> list[str]:
 @pytest.mark.parametrize(("old", "new", "told"), CASES.values(), ids=CASES.keys())
 def test_a_change_is_told(old, new, told):
     assert changes(as_kept(old), as_kept(new)) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "1 of 4 rows changed"), (None, "not the same 4 rows as before")]
+)
+def test_edited_rows_are_counted_where_they_are_known(count, told):
+    old, new = ({"problems": {"rows": 4, "content": digest}} for digest in (DIGEST, OTHER))
+    known = {DIGEST: count}
+    assert changes(as_kept(old), as_kept(new), known.get) == [f"problems: {told}"]
 
 
 def test_params_of_another_kind_are_left_out():

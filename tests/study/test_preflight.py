@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from make_codi import MadeCodi, make_codi
+from written import make_reasoner
 
 from cotsieve.demo.stories import make_sample, write_jsonl
 from cotsieve.ground.faults import BadInput
@@ -112,6 +113,43 @@ def test_what_is_wrong_is_told(wrong, made, tmp_path, monkeypatch):
     with pytest.raises(BadInput) as caught:
         preflight.preflight(plan(made, **changes))
     assert all(words in str(caught.value) for words in told), caught.value
+
+
+def written_by(folder: Path, made: MadeCodi, **changes) -> Plan:
+    """A plan for a model that writes its reasoning."""
+    model = {"family": "reasoning", "model": str(folder)}
+    sweeps = {"main": {"conditions": {"empty": {"reasoning": "empty"}}}}
+    sieve = {"sweep": "main", "ablation": "empty"}
+    return plan(made, **{"models": {"writer": model}, "sweeps": sweeps, "sieve": sieve} | changes)
+
+
+def test_written_reasoning_has_a_job_for_every_shard_and_one_more_for_every_sweep(made, tmp_path):
+    words = {name: {"conditions": {name: {"reasoning": name}}} for name in ("empty", "swap")}
+    writer = make_reasoner(tmp_path / "qwen")
+    sieve = {"sweep": "empty", "ablation": "empty"}
+    engine = {"device": "cpu", "shard_size": 5}
+    found = preflight.preflight(written_by(writer, made, sweeps=words, sieve=sieve, engine=engine))
+    told = "\n".join(found)
+    assert "9 jobs, " in told  # 3 shards: traced, and ablated in 2 sweeps
+
+
+def test_a_model_of_the_library_is_held_against_its_config(made, tmp_path):
+    folder = make_reasoner(tmp_path / "phi", "phi3")
+    told = "\n".join(preflight.preflight(written_by(folder, made)))
+    assert "writer: run by the transformers library's own model" in told
+    assert "no use for" not in told
+
+    config = folder / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"num_hidden_layers": 3', '"num_hidden_layers": 2'))
+    told = "\n".join(preflight.preflight(written_by(folder, made)))
+    assert "writer: its files hold tensors that its config.json has no use for: " in told
+
+    config.write_text(text.replace('"intermediate_size": 48', '"intermediate_size": 64'))
+    with pytest.raises(
+        BadInput, match=r"down_proj\.weight: has shape \(32, 48\); expected \(32, 64"
+    ):
+        preflight.preflight(written_by(folder, made))
 
 
 def test_everything_wrong_is_told_at_once(made, tmp_path, monkeypatch):

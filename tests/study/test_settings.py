@@ -4,6 +4,7 @@ import pytest
 from studies import MINIMAL, REMOVED, changed
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.study import settings
 from cotsieve.study.part import plain
 from cotsieve.study.repeated_keys import refuse_repeated_keys
 from cotsieve.study.settings import read_study
@@ -23,6 +24,7 @@ WRONG = [
     ("grading zzz", 1, "grading.zzz", "unknown key", "Remove it"),
     ("sources", REMOVED, "config: sources", "is missing", "Add it"),
     ("models tiny lora", REMOVED, "models.tiny.lora", "is missing", "Add it"),
+    ("models tiny", {}, "models.tiny.checkpoint", "is missing", "Add it"),
     ("models", {"codi": {"base": "b"}}, "models.codi.checkpoint", "is missing", "Add it"),
     # names that become paths
     ("study", "a/b", "config: study", "'a/b'", "use letters, digits"),
@@ -42,6 +44,7 @@ WRONG = [
     ("grading tolerance", float("nan"), "grading.tolerance", "found: nan", "Correct the value"),
     ("decoding max_new_tokens", True, "decoding.max_new_tokens", "True", "Correct the value"),
     ("models tiny", 3, "models.tiny", "found: 3", "Correct the value"),
+    ("models tiny", {"family": "codi", "model": "m"}, "tiny.model", "unknown key", "other parts"),
     ("models tiny family", "codo", "models.tiny.family", "'codo'", "'imported'"),
     ("models tiny revision", "main", "models.tiny.revision", "'main'", "40-digit commit"),
     ("sources toy hub", HUB, "sources.toy", "either path or hub", "Correct the value"),
@@ -64,7 +67,7 @@ WRONG = [
     ("sweeps main grid", GRID | {"thoughts": [[9]]}, "sweeps.main.grid", "[9]", "0 to 5"),
     ("sweeps main conditions zero-middle-all", {"operation": "zero", "layer": 1},
      "conditions.zero-middle-all", "same name", "another name"),
-    (f"{ABLATION} reasoning", "empty", "zero-middle.operation", "unknown key", "Did you mean"),
+    (f"{ABLATION} reasoning", "empty", "zero-middle.operation", "unknown key", "other parts"),
     ("sweeps main conditions other", {"reasoning": "emty"},
      "conditions.other.reasoning", "'emty'", "Correct the value"),
     ("sweeps main conditions baseline", {"operation": "zero", "layer": 1},
@@ -84,20 +87,35 @@ WRONG = [
 ]  # fmt: skip
 
 
+def before(path: str) -> dict:
+    """The sound study that a case of WRONG changes."""
+    if path.endswith("zero-middle-all"):
+        return changed("sweeps main grid", GRID)
+    return changed("sweeps main models", ["tiny"]) if path == "models other" else MINIMAL
+
+
 @pytest.mark.parametrize(("path", "value", "where", "what", "mend"), WRONG)
 def test_a_mistake_is_told_with_place_value_and_mend(path, value, where, what, mend):
-    study = MINIMAL
-    if path.endswith("zero-middle-all"):
-        study = changed("sweeps main grid", GRID)
-    if path == "models other":
-        study = changed("sweeps main models", ["tiny"])
     with pytest.raises(BadInput) as caught:
-        read_study(changed(path, value, study))
+        read_study(changed(path, value, before(path)))
     fitting = [item for item in caught.value.findings if where.replace(" ", ".") in nodot(item)]
     assert fitting, str(caught.value)
     assert what in fitting[0].what or what in fitting[0].where, fitting[0]
     assert mend in fitting[0].mend, fitting[0]
     assert "pydantic" not in str(caught.value)
+
+
+def test_what_follows_from_a_mistake_is_not_told_as_another(monkeypatch):
+    """The studies fit together, so nothing across their keys is wrong but by the wrong value."""
+    ways = (settings.repaired, lambda *given: None)
+    for path, value, *_ in WRONG:
+        told = []
+        for way in ways:
+            monkeypatch.setattr(settings, "repaired", way)
+            with pytest.raises(BadInput) as caught:
+                read_study(changed(path, value, before(path)))
+            told.append(caught.value.findings)
+        assert told[0] == told[1], path
 
 
 def nodot(finding) -> str:
@@ -126,12 +144,66 @@ def test_all_mistakes_are_told_at_once():
     assert len(caught.value.findings) == 3
 
 
+TOGETHER = {
+    # a wrong value, and what is wrong across keys → whether both are told at once
+    "a typo": ("engine batch_row", 3, ["sieve.ablation", "draw"]),
+    "a value": ("models tiny precision", "fp8", ["sieve.ablation", "draw"]),
+    "a missing value": ("models tiny lora", REMOVED, ["sieve.ablation", "draw"]),
+    "a missing part": ("sources", REMOVED, ["sieve.ablation", "draw"]),
+    "a part that may say otherwise": ("models tiny", 3, ["draw"]),
+    "a condition": (f"{ABLATION} layer", "midle", ["sieve.ablation", "draw"]),
+    "a condition as a whole": (f"{ABLATION} layer", REMOVED, ["sieve.ablation", "draw"]),
+    "an item of a list": ("select exclude", [{"path": 3}], ["sieve.ablation", "draw"]),
+    "a grid, which makes conditions": ("sweeps main grid", GRID | {"layer": ["x"]}, ["draw"]),
+    "the same part": ("draw totl", 3, ["sieve.ablation"]),
+    "a name, which others may mean": ("sweeps a/b", {"conditions": {}}, []),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_what_is_wrong_across_keys_is_told_with_wrong_values(case):
+    path, value, across = TOGETHER[case]
+    study = changed("sieve ablation", "zero-midle")
+    study = changed("draw total", 3, study)
+    with pytest.raises(BadInput) as caught:
+        read_study(study)
+    places = {"config: sieve.ablation", "config: draw"}
+    assert {item.where for item in caught.value.findings} == places
+    with pytest.raises(BadInput) as caught:
+        read_study(changed(path, value, study))
+    told = [item.where.removeprefix("config: ") for item in caught.value.findings]
+    assert path.replace(" ", ".").startswith(told[0]) or told[0].startswith(path.replace(" ", "."))
+    assert told[1:] == across
+
+
 def test_defaults_are_filled_in_and_the_family_may_be_left_out():
     study = read_study(MINIMAL)
     assert study.models["tiny"].family == "codi"
     assert study.models["tiny"].thoughts == 6
     assert study.sweeps["main"].conditions["zero-middle"].thoughts == "all"
     assert study.grading.grader == "numbers"
+
+
+FORGOTTEN = {
+    # a model that names no family → the family it means, and what else is wrong with it
+    "reasoning": ({"model": "m"}, []),
+    "reasoning, more": ({"model": "m", "traces": "own", "style": {}, "precision": "bf16"}, []),
+    "reasoning, wrong": ({"model": "m", "lora": {"alpha": 1}, "style": {"open": 1}},
+                         ["lora", "style.open"]),
+    "reasoning, without a model": ({"traces": "given", "style": {}}, ["model"]),
+    "imported": ({"results": "r.json", "ablation": "zero-middle"}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORGOTTEN)
+def test_a_forgotten_family_is_told_with_the_mistakes_of_that_family(case):
+    model, more = FORGOTTEN[case]
+    family = case.partition(",")[0]
+    with pytest.raises(BadInput) as caught:
+        read_study(changed("models r1", model))
+    told = [item for item in caught.value.findings if item.where.startswith("config: models.r1.")]
+    assert told[0].where == "config: models.r1.family" and told[0].mend == f"Add family: {family}."
+    assert sorted(item.where for item in told[1:]) == [f"config: models.r1.{key}" for key in more]
 
 
 def test_a_grid_makes_every_combination_and_names_it():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from changes import another_word
 from place import Place
 from running import files_under
 
@@ -43,6 +44,18 @@ def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, 
         "report: input is made again by compare_graders, draw, judge, merge",
     ]
     assert files_under(place.results) == before
+
+
+def test_edited_rows_are_counted(finished: Place, tmp_path: Path):
+    """As long as the table of problems is from the run that made the results."""
+    place = finished.copied_to(tmp_path)
+    another_word(5)(place)
+    place.change_study({"grading": {"grader": "codi"}})
+    told = explained(place)
+    assert "generate ×3: problems: 1 of 4 rows changed" in told
+    assert any("grading.grader: numbers (default) → codi" in line for line in told)
+    place.run("results/toy/problems.parquet")
+    assert "generate ×3: problems: not the same 4 rows as before" in explained(place)
 
 
 def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Path):

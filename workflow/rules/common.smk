@@ -38,16 +38,24 @@ from cotsieve.study.model_settings import ImportedModel
 from cotsieve.study.origin import study_origin
 from cotsieve.study.part import decided
 from cotsieve.study.settings import read_study
+from cotsieve.study.study_file import origin_of, short_name
 
 ROOT = REPOSITORY
 # The plan of a large study is millions of objects that all live on. Python looks through them for
 # garbage so often that a plan of 10,000 jobs takes an eighth longer.
 gc.set_threshold(200_000, 20, 100)
 
+
+class StudyError(WorkflowError):
+    """What is wrong with a study, told without the lines of the workflow that found it."""
+
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
 try:
     for file in workflow.configfiles:
-        refuse_repeated_keys(file)
-    study = read_study(config)
+        refuse_repeated_keys(short_name(file))
+    study = read_study(config, origin_of(workflow.configfiles, config))
     plan = Plan(study)
     if workflow.is_main_process:  # the jobs it starts need not look again
         check_study(plan)
@@ -64,7 +72,7 @@ try:
     }
     PROBLEMS = plan.content_digest()
 except BadInput as error:
-    raise WorkflowError(f"the study cannot run as it is:\n{error}") from None
+    raise StudyError(f"the study cannot run as it is:\n{error}") from None
 
 STUDY = study.study
 MODELS = list(study.models)
@@ -219,7 +227,7 @@ def before_the_first_job():
         for line in preflight(plan, model_jobs(), here=here, fetches=fetches()):
             logger.info(line)
     except BadInput as error:
-        raise WorkflowError(f"the study cannot run now:\n{error}") from None
+        raise StudyError(f"the study cannot run now:\n{error}") from None
 
 
 def model_jobs():

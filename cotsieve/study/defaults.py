@@ -1,0 +1,46 @@
+"""What a key stands for where a result remembers nothing of it: results remember what is decided,
+which is what differs from the defaults."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from cotsieve.study.about import About
+from cotsieve.study.conditions import Condition, TextCondition
+from cotsieve.study.model_settings import Decoding, Model, ReasoningModel
+from cotsieve.study.part import Part
+from cotsieve.study.settings import Draw, Grading, PublishTraces, Quality
+
+SECTIONS: dict[str, tuple[type[Part], ...]] = {
+    "about": (About,),
+    "choose": (PublishTraces,),
+    "conditions": (Condition, TextCondition),
+    "decoding": (Decoding,),
+    "draw": (Draw,),
+    "grading": (Grading,),
+    "model": (Model, ReasoningModel),
+    "quality": (Quality,),
+}
+"""Name of a param → the parts of a study it may be the decided values of."""
+
+NAMED = ("conditions",)
+"""Params that hold such values under names."""
+
+
+def default_of(path: Sequence[str]) -> Any:
+    """The default of a value inside a param, given by its path; None where there is none."""
+    parts, steps = SECTIONS.get(path[0], ()), path[2 if path[0] in NAMED else 1 :]
+    for step in steps[:-1]:
+        parts = tuple(_inside(parts, step))
+    for part in parts:
+        field = part.model_fields.get(steps[-1]) if steps else None
+        if field and not field.is_required():
+            return field.get_default(call_default_factory=True)
+    return None
+
+
+def _inside(parts: Sequence[type[Part]], key: str) -> Iterator[type[Part]]:
+    """The parts that the value of a key may be."""
+    for part in parts:
+        field = part.model_fields.get(key)
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        yield from (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part))
