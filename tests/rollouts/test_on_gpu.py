@@ -44,9 +44,9 @@ def test_latent_rows_are_those_of_the_cpu(makes):
     """In 16 bits, with the doubtful rows run again in 32."""
     made = makes("llama", layers=4)
     how, some = recipe(LATENT_CONDITIONS), PROBLEMS[:3]
-    expected = run_latent(load_latent(made, 16, precision="exact"), some, how)
+    expected = run_latent(load_latent(made, 16, max_new_tokens=5, precision="exact"), some, how)
     with pretended_gpu():
-        model = load_latent(made, 16, device="cuda", precision="exact")
+        model = load_latent(made, 16, max_new_tokens=5, device="cuda", precision="exact")
         assert model.engine.decoder.device.type == "cuda"
         found = run_latent(model, some, how)
     assert texts(found) == texts(expected)
@@ -65,7 +65,7 @@ def test_a_step_of_greedy_writing_waits_once(made):
 
 @pytest.mark.parametrize(("family", "decoding"), [("qwen2", SAMPLED), ("gemma2", GREEDY)])
 def test_written_rows_are_those_of_the_cpu(tmp_path, family, decoding):
-    folder = make_reasoner(tmp_path, family)
+    folder, decoding = make_reasoner(tmp_path, family), decoding | {"max_new_tokens": 6}
     problems = [written_problem(i, text, THOUGHT) for i, text in enumerate(QUESTIONS[:2])]
     how = written_recipe(decoding, **WRITTEN_CONDITIONS)
 
