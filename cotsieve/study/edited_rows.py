@@ -11,7 +11,8 @@ from pathlib import Path
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS, Problem, problems_from
-from cotsieve.study.plan import Groups, Plan, Shard, prompts_digest
+from cotsieve.study.plan import Plan
+from cotsieve.study.shards import Groups, Shard, prompts_digest
 
 
 class EditedRows:
