@@ -14,6 +14,8 @@ COMMANDS = {
     "explain": (str(ROOT / "workflow" / "explain.py"),),
     "publish": (str(ROOT / "workflow" / "publish.py"), "--repo", "me/needs-cot"),
 }
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
+"""What a make that runs the tests would tell the one that is tested."""
 FILES = {
     "missing": (None, "study.yaml: there is no such file. Correct the path"),
     "broken": (
@@ -56,6 +58,7 @@ def test_a_command_of_make(target, file, tmp_path):
     done = subprocess.run(
         ["make", target, f"STUDY={tmp_path / 'study.yaml'}", *here],
         cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key not in OF_MAKE},
         text=True,
         capture_output=True,
     )
