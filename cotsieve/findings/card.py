@@ -43,6 +43,8 @@ class CardFacts:
     provenance: Mapping[str, object] = field(default_factory=dict)
     """Model revision, file hashes, prompt style, condition, decoding, versions, ... as plain
     values."""
+    cut_off: int = 0
+    """Baseline rollouts that ended at the limit of tokens."""
     total: int | None = None
     """Problems asked for over all strata, where the targets are shares of that."""
     about: Mapping[str, str] = field(default_factory=dict)
@@ -116,10 +118,11 @@ def opening(facts: CardFacts) -> str:
     if not facts.drawn:
         return _empty(facts)
     new = f". {len(facts.drawn) - existing:,} of them are" if existing else ","
+    tested = "in a run that was imported" if "results" in facts.provenance else "here"
     text = (
         f"{len(facts.drawn):,} math problems{new} drawn from {len(facts.rows):,} problems tested "
-        f"here: {code(facts.model)} answers them correctly, and no longer does when its chain of "
-        f"thought is ablated ({code(facts.condition)})."
+        f"{tested}: {code(facts.model)} answers them correctly, and no longer does when its chain "
+        f"of thought is ablated ({code(facts.condition)})."
     )
     if existing:
         text += (
@@ -204,6 +207,8 @@ def _shortages(strata: Sequence[StratumCount]) -> str:
 
 def _shares_of(facts: CardFacts) -> str:
     asked = f"The study asks for {facts.total:,} problems in all (`draw.total`). "
+    if len(facts.drawn) > facts.total:
+        return f"{asked}There are more, since all that were known before are kept."
     if len(facts.drawn) < facts.total:
         return f"{asked}There are {len(facts.drawn):,}, and all of them are here."
     return f"{asked}Each target is the share of its stratum, in proportion to what passed."
@@ -221,6 +226,12 @@ def _rates(facts: CardFacts) -> str:
             for group in groups
         ]
         parts.append(table([by, *header], lines))
+    if facts.cut_off:
+        parts.append(
+            f"**Cut off.** {facts.cut_off:,} rollouts of the baseline ended at the limit of tokens "
+            "and are judged by what they had come to. Where an ablation is given the chain of "
+            "thought, all of the limit is left for its answer."
+        )
     trained = sorted({row["source"] for row in facts.rows if "train" in row["source"].lower()})
     if trained:
         names = ", ".join(map(code, trained))
@@ -267,7 +278,7 @@ def _failures(failures: Sequence[Failure]) -> str:
     for failure in failures:
         groups.setdefault((failure.condition, failure.error), []).append(failure.problem_id)
     lines = [
-        [code(condition), cell(error), number(len(ids)), cell(some(ids))]
+        [code(condition), cell(error), number(len(ids)), cell(some(list(dict.fromkeys(ids))))]
         for (condition, error), ids in list(groups.items())[:_MOST_REASONS]
     ]
     text = f"{len(failures):,} rollouts failed. They count as neither right nor wrong.\n\n"

@@ -15,7 +15,7 @@ from cotsieve.findings.necessity import outcomes
 from cotsieve.findings.shares import Share, share
 from cotsieve.rollouts.schema import BASELINE
 
-MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error")
+MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error", "finish_reason")
 """What is read of the merged table."""
 HOW_TO_READ = (
     "What one removal of the chain of thought breaks and another leaves right was broken by the "
@@ -78,6 +78,16 @@ def failures(merged: pa.Table, sweep: str) -> list[Failure]:
         Failure(row["condition"], row["problem_id"], row["error"] or "no reason was recorded")
         for row in found.select(["condition", "problem_id", "error"]).to_pylist()
     ]
+
+
+def cut_off(merged: pa.Table, sweep: str) -> int:
+    """Baseline rollouts of a sweep that ended because they were as long as they might be."""
+    wanted = (
+        (pc.field("sweep") == sweep)
+        & (pc.field("condition") == BASELINE)
+        & (pc.field("finish_reason") == "length")
+    )
+    return merged.select(["sweep", "condition", "finish_reason"]).filter(wanted).num_rows
 
 
 def _of_sweep(merged: pa.Table, sweep: str) -> pa.Table:

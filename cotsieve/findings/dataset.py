@@ -70,9 +70,14 @@ def new_rows(
 ) -> list[dict]:
     """The NECESSITY rows that need their chain of thought, with the columns of the dataset.
 
-    A problem whose question is among the existing ones is left to them, so none comes twice.
+    A problem whose question is among the existing ones is left to them, and of those with the same
+    question the first stands for all, so none comes twice.
     """
     known = {row["question"].strip() for row in existing}
+    first = {}
+    for row in rows:
+        if row["needs_cot"]:
+            first.setdefault(row["question"].strip(), row)
     return [
         {
             **row,
@@ -83,8 +88,8 @@ def new_rows(
             "sweep": sweep,
             "condition": condition,
         }
-        for row in rows
-        if row["needs_cot"] and row["question"].strip() not in known
+        for question, row in first.items()
+        if question not in known
     ]
 
 

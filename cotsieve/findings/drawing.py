@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.findings.card import KEYWORDS, CardFacts, card, opening
-from cotsieve.findings.controls import MERGED_COLUMNS, controls, failures
+from cotsieve.findings.controls import MERGED_COLUMNS, controls, cut_off, failures
 from cotsieve.findings.croissant import Described, write_croissant
 from cotsieve.findings.dataset import COLUMNS, DATASET, JSON, PARQUET, new_rows, write_dataset
 from cotsieve.findings.existing import read_existing
@@ -56,13 +56,14 @@ def draw_dataset(
     kept = read_existing(existing, variant) if existing else []
     fresh = new_rows(rows, kept, model, sweep, condition)
     if targets is None:
-        passed = Counter(row["stratum"] for row in [*kept, *fresh])
-        targets = shared_out(total, passed, (row["stratum"] for row in rows))
+        had = Counter(row["stratum"] for row in kept)
+        passed = had + Counter(row["stratum"] for row in fresh)
+        targets = shared_out(total, passed, (row["stratum"] for row in rows), had)
     found = DRAWS[method](kept, fresh, targets, seed)
     table = tables.read(merged, MERGED, MERGED_COLUMNS)
     excluded = json.loads(Path(exclusions).read_text(encoding="utf-8"))
     facts = CardFacts(
-        title=f"{study}: problems that {model} solves through its chain of thought",
+        title=f"{study}: problems that {model} solves with its chain of thought, not without",
         model=model,
         sweep=sweep,
         condition=condition,
@@ -71,6 +72,7 @@ def draw_dataset(
         strata=found.strata,
         controls=controls(table, rows, sweep),
         failures=failures(table, sweep),
+        cut_off=cut_off(table, sweep),
         provenance=_ordered(made | excluded | {"draw": _rule(targets, total, method, seed)}),
         about=about,
         total=total,
@@ -109,18 +111,19 @@ def _rule(targets: dict[str, int], total: int | None, method: str, seed: int) ->
 
 
 def _report_shortage(found: Draw, total: int | None, on_shortage: str) -> None:
+    otherwise = ", or set draw.on_shortage to warn" if on_shortage == "fail" else ""
     short = [
         Finding(
             f"draw.targets.{count.stratum}",
             f"{count.drawn} of {count.target} problems drawn",
-            "Test more problems, lower the target, or set draw.on_shortage to warn.",
+            f"Test more problems, or lower the target{otherwise}.",
         )
         for count in found.strata
         if count.missing
     ]
     if total is not None and len(found.rows) < total:  # the targets were cut to what there is
         what = f"{len(found.rows)} of {total} problems drawn"
-        mend = "Test more problems, lower the total, or set draw.on_shortage to warn."
+        mend = f"Test more problems, or lower the total{otherwise}."
         short.append(Finding("draw.total", what, mend))
     if short and on_shortage == "fail":
         raise BadInput(short)

@@ -3,13 +3,23 @@
 from collections.abc import Iterable, Mapping
 
 
-def shared_out(total: int, passed: Mapping[str, int], strata: Iterable[str]) -> dict[str, int]:
+def shared_out(
+    total: int, passed: Mapping[str, int], strata: Iterable[str], kept: Mapping[str, int]
+) -> dict[str, int]:
     """Targets that share `total` out over what passed, in sorted order of all `strata`.
 
     A stratum of which nothing passed has the target 0, so that it stands in its place in tables.
+    One of which more is `kept` than its share has that as its target, and the others share the
+    rest.
     """
-    names = sorted({*strata, *passed})
-    return proportional_targets({name: passed.get(name, 0) for name in names}, total)
+    names, fixed = sorted({*strata, *passed}), {}
+    while True:
+        rest = {name: passed.get(name, 0) for name in names if name not in fixed}
+        shares = proportional_targets(rest, total - sum(fixed.values()))
+        more = {name: kept[name] for name in rest if kept.get(name, 0) > shares[name]}
+        if not more:
+            return {name: (fixed | shares)[name] for name in names}
+        fixed |= more
 
 
 def proportional_targets(available: Mapping[str, int], total: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ class StratumCount(NamedTuple):
 
     stratum: str
     target: int | None
-    """None for a stratum nobody asked for: nothing is drawn from it."""
+    """None for a stratum nobody asked for: nothing new is drawn from it."""
     existing: int
     new: int
     """How many new problems were there to draw from."""
@@ -83,7 +83,8 @@ def _draw(
         drawn += rows
     for stratum in sorted((kept.keys() | fresh.keys()) - targets.keys()):
         old, pool = kept.get(stratum, []), fresh.get(stratum, [])
-        strata.append(StratumCount(stratum, None, len(old), len(pool), 0))
+        strata.append(StratumCount(stratum, None, len(old), len(pool), len(old)))
+        drawn += old
     return Draw(drawn, strata)
 
 

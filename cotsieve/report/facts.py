@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cotsieve.findings.controls import Control, controls, failures
+from cotsieve.findings.dataset import new_rows
 from cotsieve.findings.grades import VERDICTS
 from cotsieve.findings.necessity import Rates, rates
 from cotsieve.findings.proportions import shared_out
@@ -114,18 +115,15 @@ def drawn(tables: ModelTables) -> list[dict[str, Any]]:
 
     Empty where nothing was asked for and there was nothing to draw.
     """
-    known = {row["question"].strip() for row in tables.drawn if row["is_existing"]}
-    needed = Counter(
-        row["stratum"]
-        for row in tables.necessity
-        if row["needs_cot"] and row["question"].strip() not in known
-    )
+    known = [row for row in tables.drawn if row["is_existing"]]
+    fresh = new_rows(tables.necessity, known, tables.model, tables.sweep, tables.condition)
+    needed = Counter(row["stratum"] for row in fresh)
     kept = Counter((row["stratum"], bool(row["is_existing"])) for row in tables.drawn)
     targets = dict(tables.targets or {})
     if tables.total is not None:
         existing = Counter({name: count for (name, old), count in kept.items() if old})
         strata = (row["stratum"] for row in tables.necessity)
-        targets = shared_out(tables.total, needed + existing, strata)
+        targets = shared_out(tables.total, needed + existing, strata, existing)
     others = sorted(({name for name, _ in kept} | needed.keys()) - targets.keys())
     if not (tables.drawn or needed or any(targets.values())):
         return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from cotsieve.ground.seeds import digest
@@ -18,6 +19,13 @@ class Recipe:
     """Model with the digests of its files, decoding, code, library versions."""
     reference: str | None
     """Digest of the problems that give means and donors; None where none are needed."""
+
+    @cached_property
+    def _deciding(self) -> dict[str, Any]:
+        """The identity without the number of samples: each has a seed of its own."""
+        decoding = {**self.identity["decoding"]}
+        decoding.pop("samples", None)
+        return {**self.identity, "decoding": decoding}
 
     @property
     def seed(self) -> int:
@@ -40,7 +48,7 @@ class Recipe:
         on: its question, and its id where that seeds a draw.
         """
         definition = self.conditions[condition]
-        parts: list[Any] = [self.identity, definition, problem.question, problem.error]
+        parts: list[Any] = [self._deciding, definition, problem.question, problem.error]
         definition = definition or {}
         kind = definition.get("operation") or definition.get("reasoning")
         if kind in ("mean", "resample", "swap"):

@@ -106,6 +106,13 @@ def _wrong_family(study: "Study", sweep: str, where: str, definition: dict) -> I
             yield Finding(where, what, mend)
 
 
+def _unlike_strata(study: "Study") -> Iterator[Finding]:
+    """Known problems come without what other strata are made of."""
+    if study.existing and study.strata.by != "steps":
+        what = f"existing problems are sorted by steps, the others by {study.strata.by}"
+        yield Finding("strata.by", what, "Use steps, or leave existing out.")
+
+
 def _wrong_decoding(study: "Study") -> Iterator[Finding]:
     for name, model in study.models.items():
         decoding = study.decoding_of(name)
@@ -258,6 +265,7 @@ CHECKS: dict[Callable[["Study"], Iterator[Finding]], tuple[str, ...]] = {
         "sweeps.*.conditions.*.reasoning", "sweeps.*.conditions.*.attention", "sweeps.*.models",
     ),
     _wrong_targets: ("draw.targets", "draw.total", "strata.by"),
+    _unlike_strata: ("existing", "strata.by"),
     _wrong_decoding: (
         "decoding.temperature", "decoding.samples", "models.*.decoding.temperature",
         "models.*.decoding.samples", "models.*.family",

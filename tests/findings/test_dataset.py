@@ -82,6 +82,19 @@ def test_a_known_question_is_not_drawn_again(draw):
     assert [row["is_existing"] for row in draw.rows] == [True, *[False] * 4]
 
 
+def test_a_question_that_is_there_twice_is_drawn_once():
+    twice = [*ROWS, judged(7, "4", True, question=" What is 0?")]
+    assert new_rows(twice, [], "codi", "main", "zero") == new_rows(ROWS, [], "codi", "main", "zero")
+
+
+def test_the_card_tells_what_was_cut_off_imported_or_more_than_asked_for(draw):
+    plain = card(facts(draw))
+    assert "Cut off" not in plain and "tested here" in plain
+    assert "3 rollouts of the baseline ended at the limit" in card(facts(draw, cut_off=3))
+    assert "imported" in card(facts(draw, provenance={"results": "abc"}))
+    assert "There are more, since all" in card(facts(draw, total=2))
+
+
 def test_all_rows_share_one_schema_and_predictions_are_text(draw, tmp_path):
     write_dataset(tmp_path, draw.rows, card(facts(draw)), {"model": "codi"})
     table = tables.read(tmp_path / "data" / "train-00000-of-00001.parquet", DATASET)
@@ -195,7 +208,7 @@ def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_miss
         judged(1, "1", False, stratum="4-step", ablated_verdict="correct"),
         judged(2, "1", True, stratum="3-step"),
     ]
-    targets = shared_out(9, {"5+step": 1, "3-step": 1}, (row["stratum"] for row in rows))
+    targets = shared_out(9, {"5+step": 1, "3-step": 1}, (row["stratum"] for row in rows), {})
     found = draw_seeded([], [row for row in rows if row["needs_cot"]], targets, seed=1)
     lines = [line.split() for line in summary(rows, found.strata, "x", total=9).splitlines()]
     assert [line[0] for line in lines[1:5]] == ["3-step", "4-step", "5+step", "total"]

@@ -39,6 +39,20 @@ def test_the_total_is_met_and_nothing_is_overdrawn():
 def test_a_stratum_of_which_nothing_passed_has_its_place_and_changes_no_draw(draw):
     rows = [{"problem_id": f"{n}", "stratum": "ac"[n % 2]} for n in range(20)]
     passed = {"c": 10, "a": 10}
-    targets = shared_out(7, passed, ["c", "b", "a"])
+    targets = shared_out(7, passed, ["c", "b", "a"], {})
     assert list(targets.items()) == [("a", 4), ("b", 0), ("c", 3)]
     assert draw([], rows, targets, 42).rows == draw([], rows, {"a": 4, "c": 3}, 42).rows
+
+
+@pytest.mark.parametrize(
+    ("total", "kept", "expected"),
+    [
+        (10, {}, {"a": 5, "b": 5}),
+        (10, {"a": 5}, {"a": 5, "b": 5}),
+        (10, {"a": 8}, {"a": 8, "b": 2}),
+        (10, {"a": 20}, {"a": 20, "b": 0}),
+        (2, {"a": 2, "b": 1}, {"a": 2, "b": 1}),
+    ],
+)
+def test_what_is_kept_is_part_of_the_total(total, kept, expected):
+    assert shared_out(total, {"a": 20, "b": 20}, [], kept) == expected

@@ -50,6 +50,13 @@ def test_shortages_and_strata_without_target_are_reported(draw):
     assert [count.missing for count in found.strata] == [17, 5, 0]
 
 
+@pytest.mark.parametrize("draw", [draw_seeded, draw_original])
+def test_existing_rows_stay_where_nothing_was_asked_for(draw):
+    found = draw(KNOWN, NEW, {"3-step": 1}, 42)
+    assert found.rows[1:] == KNOWN
+    assert found.strata[1] == StratumCount("2-step", target=None, existing=3, new=30, drawn=3)
+
+
 def test_the_published_draw_is_replayed(shared):
     cases = json.loads((shared / "golden/codi_llama_tiny/logic.json").read_text())
     for case in cases["stratify_seed42"]:

@@ -227,6 +227,8 @@ def test_a_row_is_known_by_what_decides_it():
         if definition:
             other = replace(base, conditions=CONDITIONS | {name: definition | {"seed": 77}})
             assert changed(other) == {name}
+    more = replace(base, identity=IDENTITY | {"decoding": IDENTITY["decoding"] | {"samples": 4}})
+    assert changed(more) == set()
     renamed = replace(base, conditions={"other": CONDITIONS["zero"], "baseline": None})
     assert renamed.row_key(first, "other") == keys["zero"]
 

@@ -79,6 +79,8 @@ WRONG = [
     ("sieve ablation", "zero", "sieve.ablation", "no 'zero'", "Use one of: zero-middle"),
     ("sweeps main models", ["x"], "sweeps.main.models", "no 'x'", "Use one of: tiny"),
     ("sweeps main reference", {"source": "x"}, "reference.source", "no 'x'", "Use one of: toy"),
+    # what does not fit together
+    ("strata", {"by": "source"}, "strata.by", "sorted by steps", "Use steps"),
     # models that would be run for nothing
     ("models other", {"checkpoint": "c", "base": "b", "lora": {"alpha": 1}},
      "sweeps.main.models", "'other' does not take part", "Add it there"),
@@ -91,6 +93,8 @@ def before(path: str) -> dict:
     """The sound study that a case of WRONG changes."""
     if path.endswith("zero-middle-all"):
         return changed("sweeps main grid", GRID)
+    if path == "strata":
+        return changed("existing", {"path": "known.json"})
     return changed("sweeps main models", ["tiny"]) if path == "models other" else MINIMAL
 
 
