@@ -43,6 +43,8 @@ rule all:
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
         published_traces(),
         f"results/{STUDY}/report/index.html",
+        f"results/{STUDY}/report/figures",
+        f"results/{STUDY}/report/throughput.html",
 
 
 onstart:

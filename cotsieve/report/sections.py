@@ -143,8 +143,9 @@ def _rates(facts: Facts, figures: str) -> str:
         for group in groups
     ]
     lead = (
-        "Share of problems the model gets right only through its chain of thought, by stratum, "
-        "with 95 % Wilson intervals. Failed problems are in no share."
+        "Share of problems right at baseline, and of those right at baseline and not under "
+        f"“{escaped(facts['condition'])}”, by stratum, with 95 % Wilson intervals. Failed problems "
+        "are in no share."
     )
     if facts["samples"] > 1:
         lead += f" Right means: in at least half of {facts['samples']} samples."

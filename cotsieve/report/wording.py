@@ -2,6 +2,8 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 from cotsieve.findings.shares import Share
@@ -16,13 +18,13 @@ OPERATION_WORDS = {
     "zero": "set to zero",
     "mean": "replaced by the mean",
     "resample": "taken from another problem",
-    "noise": "with noise added",
-    "patch": "patched",
+    "noise": "with noise of scale {scale} added",
+    "patch": "patched with {activations}",
     "remove": "without its token directions",
     "discretize": "rounded to a token",
     "discretize_norm": "rounded to a token, length kept",
-    "project": "projected on token embeddings",
-    "replace": "turned towards a token",
+    "project": "projected on {embeddings}",
+    "replace": "turned towards the token “{token}”",
 }
 REASONING_WORDS = {
     "empty": "no reasoning, an empty thought",
@@ -37,14 +39,28 @@ REASONING_WORDS = {
     "reverse": "reasoning in reverse order",
     "shuffle": "reasoning with shuffled sentences",
     "swap": "another problem's reasoning",
-    "filler": "filler of equal length",
+    "filler": "filler of equal length, {filler}",
     "keep": "its own reasoning",
 }
 
+FILLER_WORDS = {"dots": "dots", "neutral": "neutral words"}
+EXTRA_WORDS = {
+    ("rest", "frozen"): "other thoughts held",
+    ("scope", "seed"): "seed token too",
+    ("where", "numbers"): "numbers only",
+    ("read", "input"): "read before the block",
+    ("units", "absolute"): "absolute scale",
+    ("rescale", True): "length kept",
+}
+"""What a field that is not at its default is called; another is told by its own name."""
+
 
 def described(definition: Mapping[str, Any] | None) -> str:
-    """A condition in a few words, such as "thoughts 1–3 set to zero after the middle block"."""
-    if not definition:
+    """A condition in a few words, such as "thoughts 1–3 set to zero, after the middle block".
+
+    A definition holds what is not the default; two that differ are described by different words.
+    """
+    if definition is None:
         return "no intervention"
     if "operation" in definition:
         return _intervention(definition)
@@ -64,42 +80,102 @@ def thought_words(thoughts: Any) -> str:
 
 
 def _intervention(definition: Mapping[str, Any]) -> str:
-    what = OPERATION_WORDS.get(definition["operation"], definition["operation"])
+    operation = definition["operation"]
+    what = OPERATION_WORDS.get(operation, operation).format(
+        scale=_number(definition.get("scale", 1)),
+        activations=_activations(definition),
+        embeddings=_embeddings(definition.get("top", 1)),
+        token=definition.get("token"),
+    )
     words = f"{thought_words(definition.get('thoughts'))} {what}"
     component = definition.get("component", "resid_post")
     if component == "pre_projection":
         words += " before projection"
     else:
         side = "before" if component == "resid_pre" else "after"
-        layer = definition["layer"]
-        words += f", {side} {layer_words(layer)}"
-    extras = []
-    if definition.get("rest") == "frozen":
-        extras.append("other thoughts held")
-    if definition.get("scope") == "seed":
-        extras.append("seed token too")
-    if definition.get("where") == "numbers":
-        extras.append("numbers only")
+        words += f", {side} {layer_words(definition['layer'])}"
+    told = ("operation", "layer", "thoughts", "component", "token", "top")
+    told += ("activations", "activations_sha256", *(("scale",) if operation == "noise" else ()))
+    extras = _extras(definition, told)
     return words + (f" ({', '.join(extras)})" if extras else "")
+
+
+def _extras(definition: Mapping[str, Any], told: Sequence[str]) -> list[str]:
+    """What a definition says beside the fields that are told already."""
+    return [
+        EXTRA_WORDS.get((field, value), f"{field} {value}")
+        for field, value in definition.items()
+        if field not in told
+    ]
+
+
+def _activations(definition: Mapping[str, Any]) -> str:
+    """The file that is patched in: by name, and by content since names repeat."""
+    file = definition.get("activations", "self")
+    if file == "self":
+        return "its own activations"
+    digest = definition.get("activations_sha256")
+    return PurePath(file).name + (f" [{digest[:8]}]" if digest else "")
+
+
+def _embeddings(count: int) -> str:
+    return "its token's embedding" if count == 1 else f"{count} token embeddings"
 
 
 def layer_words(layer: str | float | int) -> str:
     """Such as "the middle block" or "block 7"."""
     if isinstance(layer, str):
         return f"the {layer} block"
-    return f"depth {layer:g}" if isinstance(layer, float) else f"block {layer}"
+    return f"depth {_number(layer)}" if isinstance(layer, float) else f"block {layer}"
+
+
+_TOLD_OF_TEXT = (
+    "reasoning",
+    "fraction",
+    "sentences",
+    "sentences_fraction",
+    "answer",
+    "attention",
+    "filler",
+)
 
 
 def _text_condition(definition: Mapping[str, Any]) -> str:
     kind = definition.get("reasoning", "keep")
-    words = REASONING_WORDS.get(kind, kind)
+    filler = definition.get("filler", "dots")
+    words = REASONING_WORDS.get(kind, kind).format(filler=FILLER_WORDS.get(filler, filler))
     if kind == "truncate":
-        fraction, sentences = definition.get("fraction"), definition.get("sentences")
-        kept = f"first {fraction:.0%}" if fraction is not None else f"first {sentences} sentences"
-        words = f"{kept} of the reasoning"
+        words = f"first {_kept(definition)} of the reasoning"
     if definition.get("attention") == "blocked":
         words = "reasoning hidden from the answer"
-    return words + (", answer forced" if definition.get("answer") == "forced" else "")
+    words += ", answer forced" if definition.get("answer") == "forced" else ""
+    extras = _extras(definition, _TOLD_OF_TEXT if kind == "filler" else _TOLD_OF_TEXT[:-1])
+    return words + (f" ({', '.join(extras)})" if extras else "")
+
+
+def _kept(definition: Mapping[str, Any]) -> str:
+    """What of a reasoning is kept, such as "50 %", "50 % of the sentences" or "2 sentences"."""
+    sentences = definition.get("sentences")
+    if sentences is not None:
+        return "sentence" if sentences == 1 else f"{sentences} sentences"
+    if definition.get("fraction") is not None:
+        return f"{_hundredths(definition['fraction'])}%"
+    return f"{_hundredths(definition['sentences_fraction'])}% of the sentences"
+
+
+def _hundredths(share: float) -> str:
+    """A share times 100 with all its digits: shares that differ must not look the same."""
+    return _plainly(100 * Decimal(repr(share)))
+
+
+def _number(value: float) -> str:
+    return _plainly(Decimal(repr(value)))
+
+
+def _plainly(value: Decimal) -> str:
+    """All digits, without closing zeros, point or exponent."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -130,7 +130,7 @@ def _told_list(path: str, old: list, new: list) -> Iterator[str]:
 
 def _told_problems(old: Any, new: Any, edited_rows: Callable[[str], int | None]) -> Iterator[str]:
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
-        yield "problems: sources, exclusions or the limit changed" if old else "problems: added"
+        yield "problems: sources, exclusions, limit or strata changed" if old else "problems: added"
     elif old["rows"] != new["rows"]:
         yield f"problems: {old['rows']} rows → {new['rows']} rows"
     else:
@@ -146,7 +146,7 @@ def _told_libraries(path: Path, old: Any, new: Any) -> Iterator[str]:
 
 
 def _told_answers(path: Path, old: Any, new: Any) -> Iterator[str]:
-    yield "reference answers: content changed"
+    yield "reference answers: changed, or those of other problems than before"
 
 
 def _told_shards(path: Path, old: Any, new: Any) -> Iterator[str]:

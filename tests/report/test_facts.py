@@ -39,6 +39,14 @@ def test_the_headline_is_the_rate_among_right_answers(tables, facts, shown):
         assert f"{percent(needed.value)} of its {needed.total:,} right answers" in shown
 
 
+def test_the_rates_claim_no_more_than_was_measured(tables, shown):
+    """A broken answer does not tell that the problem needs a chain of thought."""
+    assert "only through" not in shown
+    for model in tables.models:
+        told = f"right at baseline and not under “ {model.condition} ”"
+        assert told in shown or told.replace("“ ", "“").replace(" ”", "”") in shown
+
+
 def test_every_stratum_has_its_rate_and_interval(tables, facts, shown):
     for model, told in zip(tables.models, facts["models"], strict=True):
         found = rates(model.necessity, "stratum")

@@ -73,9 +73,13 @@ CASES = {
     "all candidates": (
         {"problems": DIGEST},
         {"problems": OTHER},
-        ["problems: sources, exclusions or the limit changed"],
+        ["problems: sources, exclusions, limit or strata changed"],
     ),
-    "answers": ({"answers": DIGEST}, {"answers": OTHER}, ["reference answers: content changed"]),
+    "answers": (
+        {"answers": DIGEST},
+        {"answers": OTHER},
+        ["reference answers: changed, or those of other problems than before"],
+    ),
     "conditions": (
         {"conditions": {"baseline": None, "zero": {"layer": 1}}},
         {"conditions": {"baseline": None, "mean": {"layer": 1}}},

@@ -1,5 +1,6 @@
 """The report of a real run: made from its tables alone, and shown by Snakemake's own report too."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_measured_times_are_not_on_the_page(ran):
     assert planned_jobs(ran).jobs == {"report": 1}
     run(ran)
     assert page.read_bytes() == before
+    assert planned_jobs(ran).jobs == {}
+
+
+def test_figures_and_times_that_are_deleted_are_made_again(ran):
+    report = ran / "results/toy/report"
+    shutil.rmtree(report / "figures")
+    assert planned_jobs(ran).jobs == {"report": 1}
+    run(ran)
+    assert (report / "figures/tiny/rates.svg").is_file()
+    (report / "throughput.html").unlink()
+    assert planned_jobs(ran).jobs == {"report": 1}
+    run(ran)
     assert planned_jobs(ran).jobs == {}
 
 
