@@ -118,11 +118,10 @@ def opening(facts: CardFacts) -> str:
     if not facts.drawn:
         return _empty(facts)
     new = f". {len(facts.drawn) - existing:,} of them are" if existing else ","
-    tested = "in a run that was imported" if "results" in facts.provenance else "here"
     text = (
         f"{len(facts.drawn):,} math problems{new} drawn from {len(facts.rows):,} problems tested "
-        f"{tested}: {code(facts.model)} answers them correctly, and no longer does when its chain "
-        f"of thought is ablated ({code(facts.condition)})."
+        f"{_place(facts)}: {code(facts.model)} answers them correctly, and no longer does when its "
+        f"chain of thought is ablated ({code(facts.condition)})."
     )
     if existing:
         text += (
@@ -132,12 +131,17 @@ def opening(facts: CardFacts) -> str:
     return text
 
 
+def _place(facts: CardFacts) -> str:
+    """Where its problems were tested."""
+    return "in a run that was imported" if "results" in facts.provenance else "here"
+
+
 def _empty(facts: CardFacts) -> str:
     (found,) = rates(facts.rows)
     return (
-        f"No problems: this dataset is empty. Of {found.problems:,} problems tested here "
-        f"{code(facts.model)} answers {found.baseline_correct.count:,} correctly, and of these "
-        f"{found.needs_cot.count:,} no longer when its chain of thought is ablated "
+        f"No problems: this dataset is empty. Of {found.problems:,} problems tested "
+        f"{_place(facts)} {code(facts.model)} answers {found.baseline_correct.count:,} correctly, "
+        f"and of these {found.needs_cot.count:,} no longer when its chain of thought is ablated "
         f"({code(facts.condition)})."
     )
 

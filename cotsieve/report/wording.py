@@ -154,7 +154,7 @@ def _text_condition(definition: Mapping[str, Any]) -> str:
 
 
 def _kept(definition: Mapping[str, Any]) -> str:
-    """What of a reasoning is kept, such as "50 %", "50 % of the sentences" or "2 sentences"."""
+    """What of a reasoning is kept, such as "50%", "50% of the sentences" or "2 sentences"."""
     sentences = definition.get("sentences")
     if sentences is not None:
         return "sentence" if sentences == 1 else f"{sentences} sentences"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.tables import read
-from cotsieve.problems.problem import PROBLEMS, Problem, problems_from
+from cotsieve.problems.problem import PROBLEMS, problems_from
 from cotsieve.study.plan import Plan
-from cotsieve.study.shards import Groups, Shard, prompts_digest
+from cotsieve.study.shards import Groups, Shard, prompt_of, prompts_digest
 
 
 class EditedRows:
@@ -22,14 +22,14 @@ class EditedRows:
         self._plan, self._table = plan, table
 
     def count(self, shard: str, before: str) -> int | None:
-        """Rows of the shard source/number whose id or question was another when its problems had
-        the digest `before`; None where the table tells of another time, or of none."""
+        """Rows of the shard source/number of which generation reads something else than when its
+        problems had the digest `before`; None where the table tells of another time, or of none."""
         found = self._shards.get(shard)
         written = self._written.get((found.source, found.index), []) if found else []
         if not written or prompts_digest(written) != before:
             return None
-        known = set(map(_prompt, written))
-        return sum(_prompt(problem) not in known for problem in self._plan.held(found))
+        known = {tuple(prompt_of(problem)) for problem in written}
+        return sum(tuple(prompt_of(problem)) not in known for problem in self._plan.held(found))
 
     @cached_property
     def _shards(self) -> dict[str, Shard]:
@@ -46,7 +46,3 @@ class EditedRows:
         for problem in problems_from(table):
             groups[problem.source, problem.row // size].append(problem)
         return groups
-
-
-def _prompt(problem: Problem) -> tuple[str, str, str | None]:
-    return problem.problem_id, problem.question, problem.error

@@ -46,10 +46,11 @@ def exact_shards(problems: Sequence[Problem], size: int) -> list[Shard]:
 
 def prompts_digest(problems: list[Problem]) -> str:
     """Digest of what generation reads of problems."""
-    return digest([_prompt(problem) for problem in problems])
+    return digest([prompt_of(problem) for problem in problems])
 
 
-def _prompt(problem: Problem) -> list[str | None]:
+def prompt_of(problem: Problem) -> list[str | None]:
+    """What generation reads of a problem."""
     read = [problem.problem_id, problem.question, problem.error]
     return read if problem.reasoning is None else [*read, problem.reasoning]
 

@@ -91,7 +91,9 @@ def test_the_card_tells_what_was_cut_off_imported_or_more_than_asked_for(draw):
     plain = card(facts(draw))
     assert "Cut off" not in plain and "tested here" in plain
     assert "3 rollouts of the baseline ended at the limit" in card(facts(draw, cut_off=3))
-    assert "imported" in card(facts(draw, provenance={"results": "abc"}))
+    for drawn in (draw.rows, []):
+        text = card(facts(draw, drawn=drawn, provenance={"results": "abc"}))
+        assert "imported" in text and "tested here" not in text
     assert "There are more, since all" in card(facts(draw, total=2))
 
 
