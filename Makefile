@@ -37,7 +37,7 @@ test: .venv/ready  ## run all tests
 
 test-unit: .venv/ready  ## run the tests of the package alone, without whole runs of the workflow
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
-	    --ignore tests/workflow --ignore tests/docs --ignore tests/publish
+	    --ignore tests/workflow --ignore tests/docs
 
 test-slow: .venv/ready  ## run the tests that take minutes and want the machine for themselves
 	COTSIEVE_SLOW=1 $(BIN)/python -m pytest -m slow
