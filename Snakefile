@@ -11,6 +11,8 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/params.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"

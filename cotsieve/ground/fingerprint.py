@@ -2,14 +2,21 @@
 
 Comments, docstrings and layout do not count. Imports inside the package are followed wherever they
 stand; a data file counts when a reached module names it as a string and it lies in that module's
-folder. Paths enter relative to the root, so a moved checkout keeps its fingerprints.
+folder. Paths enter relative to the root, so a moved checkout keeps its fingerprints. What parsing
+told of a file is remembered by its bytes, since every call of the workflow asks for all of them.
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from cotsieve.ground.files import CACHE, remember
 
 PACKAGE = "cotsieve"
 
@@ -21,7 +28,7 @@ def reached_files(
 
     Files whose relative path starts with one of `without` are neither counted nor followed.
     """
-    root = Path(root).resolve()
+    root, parsed = Path(root).resolve(), _parsed_files()
     found: dict[str, str] = {}
     queue = [(root / script).resolve()]
     while queue:
@@ -29,7 +36,7 @@ def reached_files(
         name = path.relative_to(root).as_posix()
         if name in found or name.startswith(without):
             continue
-        source = _parsed(path, path.stat().st_mtime_ns)
+        source = parsed.source(path, path.stat().st_mtime_ns)
         found[name] = source.digest
         queue += [
             file for file in map(functools.partial(_module_file, root), source.imports) if file
@@ -37,28 +44,72 @@ def reached_files(
         for word in source.words:
             data = path.parent / word
             if data.is_file():
-                found[data.relative_to(root).as_posix()] = _bytes_digest(data)
+                found[data.relative_to(root).as_posix()] = _digest(data.read_bytes())
+    parsed.save()
     return dict(sorted(found.items()))
 
 
-class _Source:
-    def __init__(self, path: Path):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.imports = tuple(_imports(tree))
-        _drop_docstrings(tree)
-        self.digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:32]
-        self.words = tuple(
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and _file_name(node.value)
-        )
+class _Source(NamedTuple):
+    digest: str
+    imports: list[str]
+    words: list[str]
+    """Strings that could be the name of a file."""
+
+
+class _ParsedFiles:
+    """What parsing told of files, kept in a note from run to run.
+
+    It is found by the bytes of a file, of this module, and the Python that parsed. A note that is
+    damaged or cannot be written costs time, nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._reader = sys.version.encode() + Path(__file__).read_bytes()
+        self._note = CACHE / "code.json"
+        self._noted: dict[str, _Source] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+            self._noted = {key: _checked(*told) for key, told in noted.items()}
+        self._used: dict[str, _Source] = {}
+        self._at: dict[tuple[Path, int], _Source] = {}
+
+    def source(self, path: Path, modified: int) -> _Source:
+        """A file that is the same in this process while it has not been `modified` since."""
+        if (path, modified) not in self._at:
+            code = path.read_bytes()
+            key = _digest(self._reader + code)
+            self._used[key] = self._noted.get(key) or _parsed(code)
+            self._at[path, modified] = self._used[key]
+        return self._at[path, modified]
+
+    def save(self) -> None:
+        if not self._used.keys() <= self._noted.keys():
+            self._noted = dict(self._used)
+            with contextlib.suppress(OSError):
+                remember(self._note, self._noted)
 
 
 @functools.cache
-def _parsed(path: Path, _modified: int) -> _Source:
-    return _Source(path)
+def _parsed_files() -> _ParsedFiles:
+    return _ParsedFiles()
+
+
+def _checked(digest: str, imports: list[str], words: list[str]) -> _Source:
+    if not all(isinstance(word, str) for word in [digest, *imports, *words]):
+        raise TypeError("a note holds strings only")
+    return _Source(digest, imports, words)
+
+
+def _parsed(code: bytes) -> _Source:
+    tree = ast.parse(code)
+    imports = list(_imports(tree))
+    _drop_docstrings(tree)
+    words = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _file_name(node.value)
+    ]
+    return _Source(_digest(ast.unparse(tree).encode()), imports, words)
 
 
 def _file_name(word: str) -> bool:
@@ -102,5 +153,5 @@ def _is_bare_string(statement: ast.stmt) -> bool:
     )
 
 
-def _bytes_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.ground.files import appearing, write_text
+from cotsieve.ground.named_params import named
 from cotsieve.ground.seeds import digest
 
 log = logging.getLogger(__name__)
@@ -35,22 +36,23 @@ class Finished:
 
     @classmethod
     def of(
-        cls, names: Any, params: Mapping[str, Any], what: str, shard: str, problems: object
+        cls, names: Any, told: Mapping[str, Any], what: str, shard: str, problems: object
     ) -> "Finished":
-        """`names` are the wildcards study and model; `shard` is source/number; `problems` the
-        number and the digest of its problems, as its job is told them.
+        """`names` are the wildcards study and model; `told` are the params of a job, by name;
+        `shard` is source/number; `problems` the number and the digest of its problems, as its job
+        is told them.
 
         How often a table was found damaged tells jobs apart, but decides nothing in it.
         """
-        decides = {key: value for key, value in params.items() if key != "damaged"}
+        decides = {name: value for name, value in told.items() if name != "damaged"}
         note = Path(f"results/{names.study}/kept/{names.model}/{shard}.{what}.json")
         return cls(note, digest(decides | {"problems": problems}))
 
     @classmethod
     def of_job(cls, snakemake: Any, what: str) -> "Finished":
         """Those of the job a script was started for."""
-        names, params = snakemake.wildcards, snakemake.params
-        return cls.of(names, params, what, f"{names.source}/{names.shard}", params["problems"])
+        names, told = snakemake.wildcards, named(snakemake.params)
+        return cls.of(names, told, what, f"{names.source}/{names.shard}", told["problems"])
 
     def is_noted(self) -> bool:
         """Whether the last finished table is the one the job would make."""

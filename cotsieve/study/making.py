@@ -2,10 +2,11 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cotsieve.ground.named_params import named
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.finished import Finished
 from cotsieve.rollouts.job import Ahead, Running
@@ -32,20 +33,21 @@ class Making:
     plan: Plan
     names: Any
     """Wildcards: study, model, source, shard, and sweep where there is one."""
-    params: Any
+    told: Mapping[str, Any]
+    """Params, by name."""
     problems: list[Problem]
 
     @classmethod
     def of(cls, snakemake: Any) -> "Making":
         """The job that a script was started for; its problems are checked against the plan."""
-        plan, names, params = plan_of(snakemake), snakemake.wildcards, snakemake.params
-        problems = plan.planned(names.source, names.shard, params.problems["problems"]["content"])
-        return cls(plan.study, plan, names, params, problems)
+        plan, names, told = plan_of(snakemake), snakemake.wildcards, named(snakemake.params)
+        problems = plan.planned(names.source, names.shard, told["problems"]["content"])
+        return cls(plan.study, plan, names, told, problems)
 
     @property
     def reference(self) -> list[Problem]:
         """The problems that give means and donors; none where the sweep needs none."""
-        needed = self.params.reference["reference problems"]
+        needed = self.told["reference problems"]
         return self.plan.reference_problems(self.names.sweep) if needed else []
 
     def definitions(self) -> dict[str, dict[str, Any]]:
@@ -58,7 +60,7 @@ class Making:
 
     def recipe(self, conditions: dict[str, Any], reference: str | None = None) -> Recipe:
         """What decides the rows of this job."""
-        decides = {key: self.params[key][key] for key in DECIDES}
+        decides = {name: self.told[name] for name in DECIDES}
         return Recipe(conditions, decides, reference)
 
     def running(self, fetched: str | None, threads: int) -> Running:
@@ -122,5 +124,5 @@ class Making:
         )
 
     def _finished(self, what: str, shard: Shard) -> Finished:
-        problems = {"problems": {"rows": shard.rows, "content": shard.prompts}}
-        return Finished.of(self.names, self.params, what, shard.name, problems)
+        problems = {"rows": shard.rows, "content": shard.prompts}
+        return Finished.of(self.names, self.told, what, shard.name, problems)

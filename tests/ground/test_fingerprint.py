@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from cotsieve.ground import fingerprint
 from cotsieve.ground.fingerprint import reached_files
 
 FILES = {
@@ -114,3 +115,41 @@ def test_where_the_tree_lies_does_not_count(root, tmp_path_factory):
 def test_circular_imports_end(root):
     edit(root, "cotsieve/room/far.py", "def go", "from cotsieve.room import near\n\n\ndef go")
     assert "cotsieve/room/far.py" in reached_files(JOB, root)
+
+
+@pytest.fixture
+def ask_anew(root, monkeypatch):
+    """Ask as a new process does, which knows only what the note tells."""
+    monkeypatch.setattr(fingerprint, "CACHE", root / "cache")
+
+    def asked() -> dict[str, str]:
+        fingerprint._parsed_files.cache_clear()
+        return reached_files(JOB, root)
+
+    yield asked
+    fingerprint._parsed_files.cache_clear()
+
+
+def test_code_is_parsed_once_until_it_is_edited(root, ask_anew, monkeypatch):
+    before, parsed = ask_anew(), []
+    parse = fingerprint._parsed
+    monkeypatch.setattr(fingerprint, "_parsed", lambda code: parsed.append(code) or parse(code))
+    assert ask_anew() == before
+    assert not parsed
+    edit(root, "cotsieve/room/far.py", "return path", "return path, 1")
+    assert ask_anew() != before
+    assert parsed == [(root / "cotsieve/room/far.py").read_bytes()]
+
+
+@pytest.mark.parametrize("note", ["", "[]", "1", '{"key": 1}', '{"key": [1, [], []]}', '{"a'])
+def test_a_damaged_note_of_parsed_code_is_not_believed(root, ask_anew, note):
+    before = ask_anew()
+    told = root / "cache" / "code.json"
+    assert told.is_file()
+    told.write_text(note)
+    assert ask_anew() == before
+
+
+def test_code_is_parsed_where_no_note_can_be_kept(root, ask_anew):
+    (root / "cache").write_text("not a folder")
+    assert set(ask_anew()) >= {JOB, "cotsieve/room/table.json"}

@@ -15,11 +15,11 @@ from cotsieve.rollouts.job import Ahead, Missing, run_shard
 from cotsieve.rollouts.kept import KeptRows
 
 NAMES = SimpleNamespace(study="s", model="m")
-PARAMS = {"decoding": {"decoding": {}}, "damaged": {"damaged": 0}}
+TOLD = {"decoding": {}, "damaged": 0}
 
 
 def finished(first: int, **changes: object) -> Finished:
-    return Finished.of(NAMES, PARAMS | changes, "main", f"made/{first:04d}", {"problems": first})
+    return Finished.of(NAMES, TOLD | changes, "main", f"made/{first:04d}", {"problems": first})
 
 
 def kept(problems: list[Problem], note: bool = True) -> KeptRows:

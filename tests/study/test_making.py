@@ -48,7 +48,7 @@ def test_the_shards_that_follow_come_first(shard: str, most: int, found: tuple[i
 def test_finished_shards_do_not_count() -> None:
     job = making("0000", 2)
     for shard in job.plan.shards[1:3]:
-        problems = {"problems": {"rows": shard.rows, "content": shard.prompts}}
+        problems = {"rows": shard.rows, "content": shard.prompts}
         note = Finished.of(job.names, {}, "main", shard.name, problems)
         note.note.parent.mkdir(parents=True, exist_ok=True)
         note.note.write_text(json.dumps({"job": note.job}))

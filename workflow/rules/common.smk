@@ -1,10 +1,8 @@
-"""What the rules share: the study, its plan, and what each script's results depend on.
-
-Snakemake compares the params of a job as a set of values without names. So every param here is a
-dict with its name inside: no change can hide behind an equal value of another param.
-"""
+"""What the rules share: the study, its plan, and what happens before and after the jobs."""
 
 import atexit
+import contextlib
+import functools
 import gc
 from collections import Counter
 from pathlib import Path
@@ -44,6 +42,12 @@ ROOT = REPOSITORY
 # The plan of a large study is millions of objects that all live on. Python looks through them for
 # garbage so often that a plan of 10,000 jobs takes an eighth longer.
 gc.set_threshold(200_000, 20, 100)
+# For every job Snakemake asks three times where its script lies, and each answer is an instance of
+# a class made for it. Given once and for all, these answers make the same plan a seventh shorter.
+with contextlib.suppress(ImportError):  # should Snakemake do without it one day
+    import smart_open
+
+    smart_open.parse_uri = functools.cache(smart_open.parse_uri)
 
 
 class StudyError(WorkflowError):
@@ -120,6 +124,7 @@ def sweeps_of(model):
     return [name for name in study.sweeps if model in study.models_of(name)]
 
 
+@functools.cache
 def conditions_of(model, sweep):
     """Name → definition of the conditions a model runs in a sweep, the baseline (None) first."""
     defined = study.sweeps[sweep].all_conditions()
@@ -136,85 +141,8 @@ def sieve_of(model):
     return {"sweep": sieve.sweep, "condition": sieve.ablation}
 
 
-def code_of(script, pinned=False):
-    """What a rule's results depend on besides its inputs: the code its script reaches.
-
-    `pinned` is for jobs whose problems are checked against a digest: the code that reads them
-    cannot change the result.
-    """
-    return {"code": code_identity(f"workflow/scripts/{script}.py", ROOT, pinned=pinned)}
-
-
-def damage(rule):
-    """A param of all rules that make tables: rises when one of them is found damaged.
-
-    Snakemake never compares a param whose function takes `output`, so the paths are made here.
-    """
-
-    def times(wildcards):
-        files = [
-            apply_wildcards(file, wildcards) for file in getattr(rules, rule).output
-        ]
-        return {"damaged": sum(map(integrity.times_damaged, files))}
-
-    return times
-
-
 def shard_of(wildcards):
     return SHARDS[f"{wildcards.source}/{wildcards.shard}"]
-
-
-def problems_of(wildcards):
-    """The problems of a shard: their number is there to be told, the digest decides."""
-    shard = shard_of(wildcards)
-    return {"problems": {"rows": shard.rows, "content": shard.prompts}}
-
-
-def fetched_model(wildcards):
-    """Where the parts of a model lie that come from a hub; none for a local model."""
-    return ancient(FETCHED_MODELS.get(wildcards.model, []))
-
-
-def own_file(path):
-    """A user's file as an input; in a storage of the workflow lies only what the workflow makes.
-
-    Its content enters by digest, so a touched file is not a changed one.
-    """
-    return local(ancient(str(located(path))))
-
-
-def source_file(name):
-    """The file of a source as an input."""
-    source = study.sources[name]
-    return ancient(str(plan.source_file(name))) if source.hub else own_file(source.path)
-
-
-def source_files(wildcards):
-    """The files that decide which problems a shard holds."""
-    needed = plan.sources_for(wildcards.source, wildcards.shard)
-    return [source_file(name) for name in needed]
-
-
-def decoding_of(model):
-    """How a model's text is decoded, as far as it is not the default."""
-    return decided(study.decoding_of(model))
-
-
-def donor_traces(wildcards):
-    """The traces of the problems that give means and donors, where they are needed."""
-    if not REFERENCES[wildcards.sweep]:
-        return []
-    return [
-        f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
-        for shard in plan.reference_shards(wildcards.sweep)
-    ]
-
-
-def reference_files(wildcards):
-    """The file of the problems whose activations give means and donors, where they are needed."""
-    if not REFERENCES[wildcards.sweep]:
-        return []
-    return [source_file(plan.reference_source(wildcards.sweep))]
 
 
 def before_the_first_job():
@@ -254,111 +182,3 @@ def print_summaries():
         summary = Path(f"results/{STUDY}/summary/{model}.txt")
         if summary.is_file():
             print(f"\n{STUDY} · {model}\n{summary.read_text()}")
-
-
-def parts(kind, model):
-    """The shard files of a model, of every sweep it takes part in, in order."""
-    return [
-        f"results/{STUDY}/{kind}/{model}/{sweep}/{shard}.parquet"
-        for sweep in sweeps_of(model)
-        for shard in SHARDS
-    ]
-
-
-def engine_of(model):
-    """The code that computes a model's rows."""
-    if model in LATENT:
-        return LATENT_ENGINE
-    foreign = study.models[model].writer == "vllm"
-    return REASONING_ENGINE | VLLM_ENGINE if foreign else REASONING_ENGINE
-
-
-def origin_of(model):
-    """What made a model's rollouts, for the card and the metadata of the tables."""
-    if model in IMPORTED:
-        return {"results": content_digest(located(study.models[model].results))}
-    return {
-        "model": IDENTITIES[model],
-        "conditions": {
-            sweep: conditions_of(model, sweep) for sweep in sweeps_of(model)
-        },
-        "decoding": decoding_of(model),
-        "grading": decided(study.grading),
-        "libraries": LIBRARIES,
-        "engine": engine_of(model),
-    }
-
-
-def made_of(model):
-    """What decides a model's dataset beyond what its tables tell of their origin."""
-    sweeps = sweeps_of(model)
-    origin = study_origin(plan)
-    origin["reference"] = {
-        name: what for name, what in origin["reference"].items() if name in sweeps
-    }
-    if GRADER_LIBRARIES:
-        origin["grader libraries"] = GRADER_LIBRARIES
-    if model in IMPORTED:
-        origin["grading"] = decided(study.grading)
-    return origin
-
-
-def traces_of(model):
-    """How the reasoning of a model is marked, and whether it came with the problem."""
-    settings = study.models[model]
-    return {
-        "open": settings.style.open,
-        "close": settings.style.close,
-        "given": settings.traces == "given",
-    }
-
-
-def rounds_before(wildcards):
-    """Where it stands whether a shard still needs traces, if what was traced before decides that."""
-    number = ROUNDS.get(f"{wildcards.source}/{wildcards.shard}")
-    if number is None or study.models[wildcards.model].traces == "given":
-        return []
-    return f"results/{STUDY}/fill/{wildcards.model}/{number}.json"
-
-
-def tested_before(kind):
-    """The rollouts or grades of the rounds before one, in the sweep that decides."""
-
-    def files(wildcards):
-        sweep = study.sieve_of(wildcards.model).sweep
-        return [
-            f"results/{STUDY}/{kind}/{wildcards.model}/{sweep}/{shard.name}.parquet"
-            for shard in before_round(plan, int(wildcards.round), ROUNDS)
-        ]
-
-    return files
-
-
-def trace_choice():
-    """Which traces are published, with the least number of tokens as a number."""
-    chosen = decided(study.publish.traces) if study.publish.traces else {}
-    return chosen | (
-        {"least_tokens": least_tokens(study)} if "least_tokens" in chosen else {}
-    )
-
-
-def published_traces():
-    """Datasets of traces that the study asks for; given reasoning is not the model's to publish."""
-    if study.publish.traces is None:
-        return []
-    return [
-        f"results/{STUDY}/{name.format(model)}"
-        for model in REASONING
-        if study.models[model].traces == "own"
-        for name in ["traces_dataset/{}/README.md", "filled/{}.json"][
-            : 2 if study.publish.fill else 1
-        ]
-    ]
-
-
-def files_of_quality(wildcards):
-    """The source, and the files it is compared with."""
-    others = [located(item.path) for item in study.quality.against]
-    return [
-        ancient(str(file)) for file in [plan.source_file(wildcards.source), *others]
-    ]

@@ -1,4 +1,8 @@
-"""From a shard of problems to what the model wrote, and whether that is right."""
+"""From a shard of problems to what the model wrote, and whether that is right.
+
+These rules have a job per shard, and Snakemake asks every function of a rule for every job, and how
+it is called, several times. So each has one function for its inputs and one for its params.
+"""
 
 
 rule fetch_model:
@@ -20,9 +24,7 @@ rule fetch_model:
 rule generate:
     """Run a shard under every condition of a sweep. Raw generations only: nothing is graded."""
     input:
-        sources=source_files,
-        reference=reference_files,
-        model=fetched_model,
+        unpack(files_of_generation),
     output:
         "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -38,17 +40,15 @@ rule generate:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
-        damaged=damage("generate"),
         code=code_of("generate", pinned=True),
         engine={"engine": LATENT_ENGINE},
         libraries={"libraries": LIBRARIES},
-        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
-        conditions=lambda wildcards: {
-            "conditions": conditions_of(wildcards.model, wildcards.sweep)
+        job=lambda wildcards: {
+            "damaged": times_damaged("generate", wildcards),
+            **decided_by_model(wildcards),
+            **decided_by_sweep(wildcards),
+            "problems": problems_of(wildcards),
         },
-        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
-        reference=lambda wildcards: {"reference problems": REFERENCES[wildcards.sweep]},
-        problems=problems_of,
     script:
         "../scripts/generate.py"
 
@@ -56,9 +56,7 @@ rule generate:
 rule trace:
     """Let a model reason and answer: the baseline every ablation of written reasoning starts from."""
     input:
-        enough=rounds_before,
-        sources=source_files,
-        model=fetched_model,
+        unpack(files_of_traces),
     output:
         "results/{study}/traces/{model}/{source}/{shard}.parquet",
     log:
@@ -74,13 +72,14 @@ rule trace:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
-        damaged=damage("trace"),
         code=code_of("trace", pinned=True),
-        engine=lambda wildcards: {"engine": engine_of(wildcards.model)},
         libraries={"libraries": LIBRARIES},
-        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
-        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
-        problems=problems_of,
+        job=lambda wildcards: {
+            "damaged": times_damaged("trace", wildcards),
+            "engine": engine_of(wildcards.model),
+            **decided_by_model(wildcards),
+            "problems": problems_of(wildcards),
+        },
     script:
         "../scripts/trace.py"
 
@@ -88,11 +87,8 @@ rule trace:
 rule ablate:
     """Answer from stored traces whose reasoning is changed, cut or hidden; nothing is graded."""
     input:
+        unpack(files_of_ablation),
         traces="results/{study}/traces/{model}/{source}/{shard}.parquet",
-        donors=donor_traces,
-        sources=source_files,
-        reference=reference_files,
-        model=fetched_model,
     output:
         "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -108,17 +104,15 @@ rule ablate:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
-        damaged=damage("ablate"),
         code=code_of("ablate", pinned=True),
-        engine=lambda wildcards: {"engine": engine_of(wildcards.model)},
         libraries={"libraries": LIBRARIES},
-        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
-        conditions=lambda wildcards: {
-            "conditions": conditions_of(wildcards.model, wildcards.sweep)
+        job=lambda wildcards: {
+            "damaged": times_damaged("ablate", wildcards),
+            "engine": engine_of(wildcards.model),
+            **decided_by_model(wildcards),
+            **decided_by_sweep(wildcards),
+            "problems": problems_of(wildcards),
         },
-        decoding=lambda wildcards: {"decoding": decoding_of(wildcards.model)},
-        reference=lambda wildcards: {"reference problems": REFERENCES[wildcards.sweep]},
-        problems=problems_of,
     script:
         "../scripts/ablate.py"
 
@@ -126,8 +120,7 @@ rule ablate:
 rule import_rollouts:
     """Take finished rollouts from the published script's checkpoint file."""
     input:
-        sources=source_files,
-        results=lambda wildcards: own_file(study.models[wildcards.model].results),
+        unpack(files_of_import),
     output:
         "results/{study}/rollouts/{model}/{sweep}/{source}/{shard}.parquet",
     log:
@@ -137,13 +130,13 @@ rule import_rollouts:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("import_rollouts"),
         code=code_of("import_rollouts", pinned=True),
-        results=lambda wildcards: {
-            "results": content_digest(located(study.models[wildcards.model].results))
+        job=lambda wildcards: {
+            "damaged": times_damaged("import_rollouts", wildcards),
+            "results": results_of(wildcards.model),
+            "ablation": study.models[wildcards.model].ablation,
+            "problems": problems_of(wildcards),
         },
-        ablation=lambda wildcards: {"ablation": study.models[wildcards.model].ablation},
-        problems=problems_of,
     script:
         "../scripts/import_rollouts.py"
 
@@ -162,11 +155,13 @@ rule grade:
     # Comparing LaTeX takes processes of its own; the other graders need no time.
     threads: 2 if study.grading.grader in graders.SYMBOLIC else 1
     params:
-        damaged=damage("grade"),
         code=code_of("grade", pinned=True),
         grading={"grading": decided(study.grading)},
         libraries={"grader libraries": GRADER_LIBRARIES},
-        references=lambda wildcards: {"answers": shard_of(wildcards).references},
+        job=lambda wildcards: {
+            "damaged": times_damaged("grade", wildcards),
+            "answers": shard_of(wildcards).references,
+        },
     script:
         "../scripts/grade.py"
 

@@ -14,11 +14,8 @@ if __name__ == "__main__":
             problems=job.problems,
             traces=read(snakemake.input.traces, ROLLOUTS),
             reference=job.reference,
-            donors=[read(path, ROLLOUTS) for path in snakemake.input.donors],
-            recipe=job.recipe(
-                snakemake.params.conditions["conditions"],
-                snakemake.params.reference["reference problems"],
-            ),
+            donors=[read(path, ROLLOUTS) for path in snakemake.input.get("donors", [])],
+            recipe=job.recipe(job.told["conditions"], job.told["reference problems"]),
             running=job.running(snakemake.input.get("model"), snakemake.threads),
             kept=job.kept(snakemake.wildcards.sweep),
             **job.definitions(),

@@ -2,6 +2,7 @@
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.report.grader_check import DISAGREEMENTS, MERGED_COLUMNS, compare_graders
 
@@ -10,7 +11,7 @@ if __name__ == "__main__":
         found = compare_graders(
             read(snakemake.input.merged, MERGED, MERGED_COLUMNS),
             processes=snakemake.threads,
-            **snakemake.params.graders["graders"],
+            **named(snakemake.params)["graders"],
         )
         about = {"graders": found.graders, "compared": found.answers}
         write(found.rows, snakemake.output[0], DISAGREEMENTS, about)

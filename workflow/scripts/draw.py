@@ -2,6 +2,7 @@
 
 from cotsieve.findings.drawing import draw_dataset
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance
 from cotsieve.ground.version import VERSION
 from cotsieve.study.completed import completed
@@ -10,9 +11,10 @@ from cotsieve.study.settings import Draw
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        existing = snakemake.params.existing["existing problems"]
-        rule = Draw(**snakemake.params.draw["draw"])  # what is left out keeps its default
-        origin = snakemake.params.origin["origin"] | provenance(snakemake.input.necessity)
+        told = named(snakemake.params)
+        existing = told["existing problems"]
+        rule = Draw(**told["draw"])  # what is left out keeps its default
+        origin = told["origin"] | provenance(snakemake.input.necessity)
         draw_dataset(
             model=snakemake.wildcards.model,
             study=snakemake.wildcards.study,
@@ -23,8 +25,8 @@ if __name__ == "__main__":
             variant=existing[0] if existing else None,
             card_file=snakemake.output.card,
             summary_file=snakemake.output.summary,
-            about=snakemake.params.about["about"],
+            about=told["about"],
             made={"cotsieve": VERSION} | completed(origin),
-            **snakemake.params.sieve["sieve"],
+            **told["sieve"],
             **{key: value for key, value in plain(rule).items() if value is not None},
         )

@@ -7,6 +7,7 @@ from cotsieve.findings.grades import GRADES
 from cotsieve.findings.traces import solved_problems
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.filling import chains
@@ -14,7 +15,8 @@ from cotsieve.study.plan_of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        target, how = snakemake.params.target["fill"], snakemake.params.traces["traces"]
+        told = named(snakemake.params)
+        target, how = told["fill"], told["traces"]
         everything, without = chains(plan_of(snakemake))
         needed = wanted(everything, without, target)
         found: set[str] = set()

@@ -14,10 +14,7 @@ def generate(sweep: str) -> None:
         snakemake.output[0],
         problems=job.problems,
         reference=job.reference,
-        recipe=job.recipe(
-            snakemake.params.conditions["conditions"],
-            snakemake.params.reference["reference problems"],
-        ),
+        recipe=job.recipe(job.told["conditions"], job.told["reference problems"]),
         running=job.running(snakemake.input.get("model"), snakemake.threads),
         kept=job.kept(sweep),
         ahead=job.ahead(sweep),

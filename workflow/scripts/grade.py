@@ -2,6 +2,7 @@
 
 from cotsieve.findings.grades import GRADES, grade_rollouts
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.plan_of_job import plan_of
@@ -10,11 +11,10 @@ from cotsieve.study.settings import Grading
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         plan, names = plan_of(snakemake), snakemake.wildcards
-        given = dict(snakemake.params.grading["grading"])
+        told = named(snakemake.params)
+        given = dict(told["grading"])
         grading = Grading(**given)  # what is left out keeps its default
-        answers = plan.planned_answers(
-            names.source, names.shard, snakemake.params.references["answers"]
-        )
+        answers = plan.planned_answers(names.source, names.shard, told["answers"])
         grades = grade_rollouts(
             read(snakemake.input.rollouts, ROLLOUTS),
             answers,
@@ -22,5 +22,5 @@ if __name__ == "__main__":
             grading.tolerance,
             processes=snakemake.threads,
         )
-        origin = {"grading": given} | dict(snakemake.params.libraries)
-        write(grades, snakemake.output[0], GRADES, origin)
+        libraries = {"grader libraries": told["grader libraries"]}
+        write(grades, snakemake.output[0], GRADES, {"grading": given} | libraries)

@@ -2,6 +2,7 @@
 
 from cotsieve.findings.original import rollouts_from_checkpoint
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import write
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
 from cotsieve.study.plan_of_job import plan_of
@@ -9,13 +10,12 @@ from cotsieve.study.plan_of_job import plan_of
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         plan, names = plan_of(snakemake), snakemake.wildcards
+        told = named(snakemake.params)
         rows = rollouts_from_checkpoint(
             snakemake.input.results,
-            plan.planned(
-                names.source, names.shard, snakemake.params.problems["problems"]["content"]
-            ),
+            plan.planned(names.source, names.shard, told["problems"]["content"]),
             BASELINE,
-            snakemake.params.ablation["ablation"],
+            told["ablation"],
         )
-        origin = snakemake.params.results | snakemake.params.ablation
+        origin = {"results": told["results"], "ablation": told["ablation"]}
         write(rows, snakemake.output[0], ROLLOUTS, origin)

@@ -3,12 +3,13 @@
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity import MERGED_COLUMNS, NECESSITY, necessity
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read, write
 from cotsieve.problems.problem import PROBLEMS
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
-        merged, sieve = snakemake.input.merged, dict(snakemake.params.sieve["sieve"])
+        merged, sieve = snakemake.input.merged, named(snakemake.params)["sieve"]
         rollouts = read(merged, MERGED, MERGED_COLUMNS)
         rows = necessity(rollouts, read(snakemake.input.problems, PROBLEMS), **sieve)
         write(rows, snakemake.output[0], NECESSITY, provenance(merged) | {"sieve": sieve})

@@ -3,20 +3,22 @@
 from cotsieve.findings.merge import write_merged
 from cotsieve.ground.commits import fetched_commits
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
+        told = named(snakemake.params)
         rollouts, grades = list(snakemake.input.rollouts), list(snakemake.input.grades)
         sweeps = [path.split("/")[-3] for path in rollouts]
-        origin = dict(snakemake.params.origin["origin"])
+        origin = dict(told["origin"])
         if snakemake.input.model:  # from a hub, where a revision may have moved since
             origin["fetched commits"] = fetched_commits(snakemake.input.model)
         write_merged(
             snakemake.output[0],
             list(zip(sweeps, rollouts, grades, strict=True)),
             read(snakemake.input.problems, PROBLEMS),
-            dict(snakemake.params.sweeps["sweeps"]),
+            dict(told["sweeps"]),
             origin,
         )

@@ -6,6 +6,7 @@ from cotsieve.findings.merge import MERGED
 from cotsieve.findings.trace_dataset import write_traces
 from cotsieve.findings.traces import verified_traces
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read
 from cotsieve.ground.version import VERSION
 from cotsieve.problems.problem import PROBLEMS
@@ -15,23 +16,23 @@ from cotsieve.study.settings import Grading, PublishTraces
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        given, params = snakemake.input, snakemake.params
+        given, told = snakemake.input, named(snakemake.params)
         origin = provenance(given.merged)
-        rule = plain(PublishTraces(**params.publish["choose"] or {}))
+        rule = plain(PublishTraces(**told["choose"] or {}))
         model, grader = snakemake.wildcards.model, Grading(**origin["grading"]).grader
         traces, unsolved = verified_traces(
             read(given.merged, MERGED),
             read(given.problems, PROBLEMS),
-            sweep=params.sieve["sieve"]["sweep"],
-            close=params.traces["traces"]["close"],
+            sweep=told["sieve"]["sweep"],
+            close=told["traces"]["close"],
             model=model,
             grader=grader,
             **rule,
         )
         log.info("%d traces, %d problems without one", len(traces), len(unsolved))
         about = {"study": snakemake.wildcards.study, "model": model, "grader": grader, **rule}
-        about |= params.about["about"]
+        about |= told["about"]
         folder = Path(snakemake.output.card).parent
-        made = {"cotsieve": VERSION} | completed(params.origin["origin"] | origin)
-        told = {"publish": rule}
-        write_traces(folder, traces, unsolved, about, origin | told, made | told)
+        made = {"cotsieve": VERSION} | completed(told["origin"] | origin)
+        chosen = {"publish": rule}
+        write_traces(folder, traces, unsolved, about, origin | chosen, made | chosen)

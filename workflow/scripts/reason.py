@@ -6,6 +6,7 @@ from cotsieve.findings.merge import MERGED
 from cotsieve.findings.reasoning_runs import effects, effects_csv, plain_effect, runs
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
 
@@ -13,10 +14,11 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         merged = read(snakemake.input.merged, MERGED)
         problems = read(snakemake.input.problems, PROBLEMS)
-        how = snakemake.params.traces["traces"]
+        told = named(snakemake.params)
+        how = told["traces"]
         found = [
             {"sweep": sweep, **entry}
-            for sweep in snakemake.params.sweeps["sweeps"]
+            for sweep in told["sweeps"]
             for entry in effects(runs(merged, problems, sweep, how["close"], how["given"]))
         ]
         plain = [entry | {"effect": plain_effect(entry["effect"])} for entry in found]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
+from cotsieve.ground.named_params import named
 from cotsieve.ground.version import VERSION
 from cotsieve.report.job import read_model_tables, read_study_tables, write_report
 from cotsieve.report.throughput import job_times, throughput_page
@@ -14,6 +15,7 @@ from cotsieve.study.settings import Draw
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         given, study = snakemake.input, snakemake.wildcards.study
+        told = named(snakemake.params)
         graders = {Path(path).stem: path for path in given.graders}
         models = [
             read_model_tables(
@@ -26,16 +28,16 @@ if __name__ == "__main__":
                 told=completed,
             )
             for (name, about), merged, necessity, drawn in zip(
-                snakemake.params.models["models"].items(),
+                told["models"].items(),
                 given.merged,
                 given.necessity,
                 given.drawn,
                 strict=True,
             )
         ]
-        decided = snakemake.params.settings["settings"]
+        decided = told["settings"]
         draw = plain(Draw(**decided["draw"]))  # what is left out keeps its default
-        settings = {"cotsieve": VERSION, **snakemake.params.origin["origin"]}
+        settings = {"cotsieve": VERSION, **told["origin"]}
         settings |= completed({"grading": decided["grading"]})
         settings["draw"] = {name: value for name, value in draw.items() if value is not None}
         tables = read_study_tables(study, given.problems, given.exclusions, models, settings)

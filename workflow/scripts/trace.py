@@ -35,7 +35,7 @@ def leave_untraced() -> None:
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
-        if is_unneeded(snakemake.input.enough):
+        if is_unneeded(snakemake.input.get("enough")):
             log.info("the share to be filled is met: nothing is traced")
             leave_untraced()
         elif not Finished.of_job(snakemake, "traces").taken_to(snakemake.output[0]):
