@@ -27,7 +27,7 @@ ACTIVATIONS = {
 STATIC_ROTATIONS = ("default", "linear", "llama3", "yarn")
 """Rotary kinds whose frequencies do not depend on the length of the text."""
 
-MEND_BASE = "Point `base` at an unmodified LLaMA, Mistral, Qwen2, Qwen3 or GPT-2 model folder."
+MEND_BASE = "Give the folder of an unmodified LLaMA, Mistral, Qwen2, Qwen3 or GPT-2 model."
 
 ROTARY = ("llama", "mistral", "qwen2", "qwen3")
 """Families whose positions are rotations of queries and keys; GPT-2 adds a vector to each token."""
@@ -110,7 +110,7 @@ def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
         raise bad(path, what, MEND_BASE) from error
     if rotary.rope_type not in STATIC_ROTATIONS:
         what = f"rotary kind {rotary.rope_type!r} changes with the length of the text"
-        raise bad(path, what, f"Use a base model with one of {', '.join(STATIC_ROTATIONS)}.")
+        raise bad(path, what, f"Use a model with one of {', '.join(STATIC_ROTATIONS)}.")
     return rotary.inv_freq.detach().float().cpu(), float(rotary.attention_scaling)
 
 
@@ -120,11 +120,11 @@ def read_config(path: Path) -> dict[str, object]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-        raise bad(path, what, "Point `base` at a model folder with a config.json.") from None
+        raise bad(path, what, "Give a model folder with a config.json.") from None
     except ValueError as error:
-        raise bad(path, f"is not JSON ({error})", "Download the base model again.") from None
+        raise bad(path, f"is not JSON ({error})", "Download the model again.") from None
     if not isinstance(config, dict):
-        raise bad(path, "is not a JSON object", "Download the base model again.")
+        raise bad(path, "is not a JSON object", "Download the model again.")
     return config
 
 

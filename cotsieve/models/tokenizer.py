@@ -34,7 +34,7 @@ def load_tokenizer(base: Path, trust_remote_code: bool = False) -> "PreTrainedTo
 
     mend = (
         "The folder needs tokenizer.json, or vocab.json and merges.txt, or tokenizer.model: fetch "
-        "the base model's tokenizer files again."
+        "the model's tokenizer files again."
     )
     names = {path.name for path in Path(base).glob("*")}
     if not trust_remote_code and not any(files <= names for files in VOCABULARIES):
@@ -137,7 +137,7 @@ def _declared(path: Path, size: int) -> set[int]:
     try:
         value = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
     except (OSError, ValueError, AttributeError) as error:
-        raise bad(path, f"is not a JSON object ({error})", "Fetch the base model again.") from None
+        raise bad(path, f"is not a JSON object ({error})", "Fetch the model again.") from None
     ids = value if isinstance(value, list) else [] if value is None else [value]
     for token in ids:
         if isinstance(token, bool) or not isinstance(token, int) or not 0 <= token < size:

@@ -31,12 +31,12 @@ def weight_head(checkpoint: Path) -> Path:
     if checkpoint.is_file():
         return checkpoint
     if not checkpoint.is_dir():
-        raise bad(checkpoint, "there is no such file or folder", "Correct the checkpoint's path.")
+        raise bad(checkpoint, "there is no such file or folder", "Correct the path.")
     for name in LAYOUTS:
         if (checkpoint / name).is_file():
             return checkpoint / name
     present = ", ".join(sorted(path.name for path in checkpoint.iterdir())[:8]) or "nothing"
-    mend = f"A checkpoint has one of {', '.join(LAYOUTS)}; name its folder, or the file itself."
+    mend = f"It needs one of {', '.join(LAYOUTS)}; name its folder, or the file itself."
     raise bad(checkpoint, f"holds no weight file, only {present}", mend)
 
 

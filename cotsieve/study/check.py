@@ -4,7 +4,6 @@ Only the Snakefile asks this, so nothing here can make a result stale.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,42 +111,7 @@ def _check_place(where: str, spec: str) -> None:
     raise bad(where, what, "Correct the path, or give a hub repository as owner/name.")
 
 
-LATENT_WORDS = (
-    ("`base`", "`model`"),
-    ("`checkpoint`", "`model`"),
-    ("base model", "model"),
-    ("checkpoint", "model"),
-)
-"""What mends call the folders of a latent model → the one folder of a model that writes."""
-
-
-@contextmanager
-def in_words_for(model: Model | ReasoningModel) -> Iterator[None]:
-    """Tell findings about the files of a model by the keys that it has in the study file.
-
-    The code that finds them is shared by both families, and most of it decides results.
-    """
-    try:
-        yield
-    except BadInput as error:
-        if not isinstance(model, ReasoningModel):
-            raise
-        raise BadInput(map(_of_one_folder, error.findings)) from None
-
-
-def _of_one_folder(finding: Finding) -> Finding:
-    mend = finding.mend
-    for latent, written in LATENT_WORDS:
-        mend = mend.replace(latent, written)
-    return finding._replace(mend=mend)
-
-
 def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
-    with in_words_for(model):
-        _check_files(plan, name, model)
-
-
-def _check_files(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
     model_identity(model)  # says which files are missing from local folders
     base = model.model if isinstance(model, ReasoningModel) else model.base
     if is_local(base):

@@ -138,7 +138,7 @@ def _weight_files(path: Path) -> list[Path]:
         raise bad(
             path,
             "no model.safetensors, pytorch_model.bin or index of shards",
-            "Point `checkpoint` at the folder that holds the weights.",
+            "Give the folder that holds the weights.",
         )
     return found
 
@@ -146,5 +146,5 @@ def _weight_files(path: Path) -> list[Path]:
 def _base_files(path: Path) -> list[Path]:
     found = [path / name for name in BASE_FILES if (path / name).is_file()]
     if not any(file.name == "config.json" for file in found):
-        raise bad(path, "no config.json", "Point `base` at the folder of the base model.")
+        raise bad(path, "no config.json", "Give a model folder, which has one.")
     return found

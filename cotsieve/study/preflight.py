@@ -22,7 +22,7 @@ from cotsieve.models.weight_layout import weight_files
 from cotsieve.problems.problem import Problem
 from cotsieve.study import capacity
 from cotsieve.study.capacity import readable
-from cotsieve.study.check import check_study, in_words_for, outline_of, refuse_all
+from cotsieve.study.check import check_study, outline_of, refuse_all
 from cotsieve.study.identity import is_local, model_places
 from cotsieve.study.model_settings import ImportedModel, Model, ReasoningModel
 from cotsieve.study.places import located
@@ -124,11 +124,6 @@ def _check_source(plan: Plan, name: str) -> None:
 
 
 def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
-    with in_words_for(plan.study.models[name]):
-        _check_parts(plan, name, jobs, here, lines)
-
-
-def _check_parts(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
     model = plan.study.models[name]
     for part, (spec, revision, _) in model_places(model).items():
         if not is_local(spec):
@@ -229,7 +224,7 @@ def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -
                 return
         except Exception as error:  # the library raises bare Exception on damaged files
             what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
-            raise bad(file, what, "Fetch the base model's tokenizer files again.") from None
+            raise bad(file, what, "Fetch the model's tokenizer files again.") from None
     from cotsieve.models.tokenizer import load_tokenizer, vocabulary_findings
 
     slow = load_tokenizer(base)  # seconds: other layouts, and vocabularies that seem not to fit

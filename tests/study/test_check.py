@@ -49,16 +49,16 @@ def another_width(folder: Path) -> None:
 
 SPOILT: dict[str, tuple[Callable[[Path], object], str, str]] = {
     # what is done to the folder → what is told, and what the mend says
-    "no config": (lambda f: (f / "config.json").unlink(), "no config.json", "Point `model` at"),
+    "no config": (lambda f: (f / "config.json").unlink(), "no config.json", "Give a model folder"),
     "a cut config": (lambda f: (f / "config.json").write_text("{"), "is not JSON", "the model aga"),
-    "no positions": (without("n_positions"), "n_positions: is missing", "Point `model` at"),
+    "no positions": (without("n_positions"), "n_positions: is missing", "Give the folder of"),
     "no weights": (
         lambda f: (f / "model.safetensors").unlink(),
-        "no model.safetensors, pytorch_model.bin or index of shards", "Point `model` at the folder",
+        "no model.safetensors, pytorch_model.bin or index of shards", "Give the folder that holds",
     ),
     "weights of another name": (
         lambda f: (f / "model.safetensors").rename(f / "other.safetensors"),
-        "holds no weight file", "A model has one of model.safetensors, ",
+        "holds no weight file", "It needs one of model.safetensors, ",
     ),
     "another width": (another_width, "c_fc.weight: has shape (32, 48)", "fetch both again"),
     "a cut tokenizer": (
@@ -69,8 +69,8 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("case", SPOILT)
-def test_a_writing_model_is_mended_by_its_own_key(case, tmp_path, monkeypatch):
-    """Its folder is `model`; base and checkpoint are keys of latent models."""
+def test_a_writing_model_is_mended_in_its_own_words(case, tmp_path, monkeypatch):
+    """It is one folder; a base and a checkpoint are what latent models have."""
     monkeypatch.chdir(tmp_path)
     write_jsonl(make_sample(3, 1), tmp_path / "problems.jsonl")
     folder = make_reasoner(tmp_path / "writer")  # for its tokenizer
