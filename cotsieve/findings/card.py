@@ -8,7 +8,7 @@ from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
 from cotsieve.findings.dataset import COLUMNS
 from cotsieve.findings.markdown import cell, code, in_yaml, number, some, table
 from cotsieve.findings.necessity import Rates, rates
-from cotsieve.findings.publisher import citation, licence, licence_told
+from cotsieve.findings.publisher import citation, language, licence, licence_told
 from cotsieve.findings.strata import StratumCount
 from cotsieve.findings.summary import side_by_side
 from cotsieve.rollouts.schema import BASELINE
@@ -48,8 +48,7 @@ class CardFacts:
     total: int | None = None
     """Problems asked for over all strata, where the targets are shares of that."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """What the publisher says of it: license, creator, url, date, citation; any of them."""
-    language: str = "en"
+    """What the publisher says of it, as `publish.about` holds it."""
 
 
 def card(facts: CardFacts) -> str:
@@ -99,7 +98,7 @@ def _header(facts: CardFacts) -> str:
     header = {
         "pretty_name": facts.title,
         "license": licence(facts.about),
-        "language": [facts.language],
+        "language": [language(facts.about)],
         "tags": list(KEYWORDS),
         "size_categories": [size],
         "configs": [

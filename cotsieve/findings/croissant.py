@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from cotsieve.findings.publisher import licence
+from cotsieve.findings.publisher import language, licence
 from cotsieve.ground.files import write_text
 
 CROISSANT = "croissant.json"
@@ -61,7 +61,7 @@ class Described(NamedTuple):
     columns: Mapping[str, str]
     """Column → what it holds."""
     about: Mapping[str, str]
-    """What its publisher says: license, creator, url, date, citation; any of them."""
+    """What its publisher says, as `publish.about` holds it."""
 
 
 def write_croissant(
@@ -84,7 +84,7 @@ def write_croissant(
         "description": described.description,
         **dict(_published(described.about)),
         "keywords": list(described.keywords),
-        "inLanguage": "en",
+        "inLanguage": language(described.about),
         "distribution": [_file(folder, path) for path in (parquet, *others)],
         "recordSet": [_records(parquet, schema, described)],
     }

@@ -48,7 +48,7 @@ def draw_dataset(
     """Write the dataset folder around `card_file`, and the summary.
 
     Draws to `targets` per stratum, or `total` problems in proportion to what passed. `about` is
-    what its publisher says of it: license, creator, url, date, citation; `made` is what decided
+    what its publisher says of it, as `publish.about` holds it; `made` is what decided
     the rows, for the card. Raises BadInput for a shortage when `on_shortage` is `fail`; the files
     are written before.
     """

@@ -8,6 +8,11 @@ def licence(about: Mapping[str, str]) -> str:
     return about.get("license", "other")
 
 
+def language(about: Mapping[str, str]) -> str:
+    """The language of the problems, by its ISO 639 code."""
+    return about.get("language", "en")
+
+
 def licence_told(about: Mapping[str, str]) -> str:
     """A sentence on the licence, when one is named."""
     return f"Published under `{about['license']}`. " if "license" in about else ""

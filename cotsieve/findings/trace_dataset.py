@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from cotsieve.findings.croissant import Described, write_croissant
-from cotsieve.findings.publisher import citation, licence, licence_told
+from cotsieve.findings.publisher import citation, language, licence, licence_told
 from cotsieve.findings.traces import TRACES, UNSOLVED, am_row, solved
 from cotsieve.ground import tables
 from cotsieve.ground.files import write_text
@@ -57,8 +57,8 @@ def write_traces(
     """Write rows of TRACES and UNSOLVED; equal rows give equal bytes.
 
     `about` holds study, model, grader, and the rule: choose, per_problem, seed; and what the
-    publisher says, any of license, creator, url, date, citation. `made` is what the card tells of
-    their making; by default as much as the table.
+    publisher says, as `publish.about` holds it. `made` is what the card tells of their making;
+    by default as much as the table.
     """
     folder = Path(folder)
     tables.write(list(traces), folder / PARQUET, TRACES, provenance)
@@ -96,7 +96,7 @@ def _card(traces, unsolved, about: Mapping[str, Any], provenance: Mapping[str, A
     header = {
         "pretty_name": _title(about),
         "license": licence(about),
-        "language": ["en"],
+        "language": [language(about)],
         "tags": list(_KEYWORDS),
         "configs": [
             {

@@ -15,6 +15,8 @@ class About(Part):
     """An identifier of the Hugging Face hub, such as cc-by-4.0; default: other."""
     creator: Annotated[str, Field(min_length=1)] | None = None
     """The person who publishes it."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = None
+    """Of the problems, as ISO 639: en, zh; default: en."""
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     """The page of the dataset."""
     date: Annotated[datetime.date, Field(strict=False)] | None = None

@@ -17,6 +17,7 @@ MEANINGS = {name: meaning for names, meaning in COLUMNS for name in names}
 ABOUT = {
     "license": "cc-by-4.0",
     "creator": "Ada Example",
+    "language": "zh",
     "url": "https://example.org/set",
     "date": "2026-01-31",
     "citation": "@misc{set}",
@@ -58,6 +59,7 @@ def test_what_the_publisher_says_completes_it(tmp_path):
     found = metadata(tmp_path, ABOUT)
     assert found.keys() >= REQUIRED
     assert (found["@type"], found["creator"]["name"]) == ("sc:Dataset", ABOUT["creator"])
+    assert found["inLanguage"] == "zh"
     assert (found["license"], found["datePublished"]) == (ABOUT["license"], ABOUT["date"])
     assert (found["url"], found["citeAs"]) == (ABOUT["url"], ABOUT["citation"])
 

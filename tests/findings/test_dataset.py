@@ -97,6 +97,12 @@ def test_the_card_tells_what_was_cut_off_imported_or_more_than_asked_for(draw):
     assert "There are more, since all" in card(facts(draw, total=2))
 
 
+def test_the_card_tells_the_language_of_the_problems(draw):
+    for about, told in (({}, "en"), ({"language": "zh"}, "zh")):
+        header = yaml.safe_load(card(facts(draw, about=about)).split("---")[1])
+        assert header["language"] == [told]
+
+
 def test_all_rows_share_one_schema_and_predictions_are_text(draw, tmp_path):
     write_dataset(tmp_path, draw.rows, card(facts(draw)), {"model": "codi"})
     table = tables.read(tmp_path / "data" / "train-00000-of-00001.parquet", DATASET)
