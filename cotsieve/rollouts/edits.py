@@ -1,7 +1,7 @@
 """Interventions applied: what happens to the residual stream of each condition of a batch.
 
-Shapes: B problems, C conditions (0 is the baseline), T thoughts, H hidden; a residual stream is
-(B, C, H), recorded activations are (B, T, H).
+Shapes: B problems, C conditions (the baseline first, if one of them needs it), T thoughts,
+H hidden; a residual stream is (B, C, H), recorded activations are (B, T, H).
 """
 
 from collections.abc import Callable, Sequence
@@ -79,7 +79,8 @@ class Edits:
 
     def _add(self, condition: int, what: Intervention, batch: Batch, thoughts: int) -> None:
         changes = _changes(condition, what, batch, thoughts)
-        self._live |= {what.site, what.source}
+        if what.needs_baseline:
+            self._live |= {what.site, what.source}
         for thought in range(thoughts):
             if thought in what.thoughts:
                 change = changes[thought]

@@ -24,11 +24,13 @@ def generate(
     recipe: Recipe,
     problems: Sequence[Problem],
     reference: Sequence[Problem] = (),
+    *,
+    baseline: bool = True,
 ) -> Iterator[list[Row]]:
     """Yield rows of the rollouts table as they are finished, every problem × condition once.
 
-    The baseline must be among the conditions, since others may need its activations. Problems that
-    cannot be run give rows that say why.
+    The baseline must be among the conditions, since others may need its activations; `baseline`
+    says whether its rows are wanted. Problems that cannot be run give rows that say why.
     """
     encoded = dict(zip(problems, _encoded(model, problems), strict=True))
     faults = {problem: _fault(model, problem, tokens) for problem, tokens in encoded.items()}
@@ -36,12 +38,14 @@ def generate(
         _row(recipe, problem, condition, encoded[problem], failure(why))
         for problem, why in faults.items()
         if why
-        for condition in recipe.conditions
+        for condition, definition in recipe.conditions.items()
+        if baseline or definition is not None
     ]
     usable = [problem for problem in problems if not faults[problem]]
     if not usable:
         return
-    work = _work(model, recipe, usable, [encoded[problem] for problem in usable], reference)
+    questions = [encoded[problem] for problem in usable]
+    work = _work(model, recipe, usable, questions, reference, baseline)
     names = list(recipe.conditions)
     for finished in settled(model.engine, work, model.gate):
         yield [
@@ -78,6 +82,7 @@ def _work(
     problems: Sequence[Problem],
     questions: list[list[int]],
     reference: Sequence[Problem],
+    baseline: bool = True,
 ) -> Work:
     interventions = _interventions(model, recipe)
     return Work(
@@ -86,6 +91,7 @@ def _work(
         interventions,
         _reference(model, interventions, reference),
         _given(model, interventions, problems),
+        baseline,
     )
 
 

@@ -89,6 +89,12 @@ class Intervention:
         return self.operation in ("mean", "resample")
 
     @property
+    def needs_baseline(self) -> bool:
+        """Whether it writes what the problem's own baseline computes in the same step."""
+        own = self.operation == "patch" and self.activations == "self" and self.scope == "latent"
+        return own or self.rest == "frozen"
+
+    @property
     def needs_vocabulary(self) -> bool:
         return self.operation in VOCABULARY_OPERATIONS or self.where == "numbers"
 

@@ -160,13 +160,15 @@ class LatentEngine:
         """Questions of similar length together, longest first, under as many conditions as fit."""
         order = sorted(range(len(work.questions)), key=lambda i: (-len(work.questions[i]), i))
         others = list(range(1, len(work.conditions)))
+        needed = any(what and what.needs_baseline for what in work.conditions)
         width = max(1, self.batch_rows - 1)
         groups = [others[start : start + width] for start in range(0, len(others), width)] or [[]]
-        size = max(1, self.batch_rows // (1 + len(groups[0])))
+        size = max(1, self.batch_rows // (len(groups[0]) + (work.baseline or needed)))
         for start in range(0, len(order), size):
             for number, group in enumerate(groups):
                 first = number == 0 and work.baseline
-                yield Chosen(order[start : start + size], [0, *group], first)
+                beside = [0] if first or needed else []
+                yield Chosen(order[start : start + size], [*beside, *group], first)
 
     def _batch(self, work: Work, chosen: Chosen) -> tuple[list[Finished], Rows]:
         questions = [work.questions[i] for i in chosen.problems]

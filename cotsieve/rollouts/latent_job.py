@@ -9,6 +9,7 @@ from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.schema import BASELINE
 
 
 def run_latent_shard(
@@ -53,5 +54,5 @@ def _made(
     loaded = with_torch(running, load)
     for pairs, problems in missing.items():
         names = [condition for condition, _ in pairs]
-        for rows in generate(loaded, recipe.limited_to(names), problems, reference):
-            yield [row for row in rows if row["condition"] in names]
+        needed = recipe.limited_to(names)
+        yield from generate(loaded, needed, problems, reference, baseline=BASELINE in names)

@@ -36,8 +36,7 @@ def settled(engine: LatentEngine, work: Work, gate: Gate | None) -> Iterator[lis
         again = {key for key, done in finished if gate.doubts(done)}
         doubted += again
         yield [row for row in finished if row[0] not in again]
-    total = len(work.questions) * len(work.conditions)
-    log.info("%d of %d rows are run again in float32", len(doubted), total)
+    log.info("%d of %d rows are run again in float32", len(doubted), work.rows)
     yield from _again(doubted, work, lambda part: _settled_ties(gate.engine(), part))
 
 
@@ -61,7 +60,7 @@ def _again(
 
 
 def _part(work: Work, problems: Sequence[int], condition: int) -> Work:
-    """The rows of one condition alone; the baseline is computed beside them, but not written."""
+    """The rows of one condition alone."""
     return replace(
         work,
         questions=[work.questions[i] for i in problems],

@@ -23,7 +23,12 @@ class Work:
     given: Mapping[int, Tensor] = field(default_factory=dict)
     """Condition → activations from a file, (problems, T, H)."""
     baseline: bool = True
-    """Whether the rows of condition 0 are wanted, or it is there for the others only."""
+    """Whether the rows of condition 0 are wanted, or it is there for those that need it only."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows are wanted."""
+        return len(self.questions) * (len(self.conditions) - (not self.baseline))
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Chosen:
 
     problems: list[int]
     conditions: list[int]
-    """The baseline, then others: an edit may need the baseline's activations."""
+    """The baseline, where it is wanted or another needs its activations; then others."""
     first: bool
     """Whether the baseline's rows are written here."""
 
@@ -40,15 +45,18 @@ class Chosen:
         return [(problem, c) for problem in self.problems for c in self.conditions]
 
     def halved(self) -> list["Chosen"]:
-        """Two batches of half the rows each; none when this is a single row and its baseline."""
+        """Two batches of half the rows each; none of a single row and its baseline."""
         middle = len(self.problems) // 2
         if middle:
             parts = (self.problems[:middle], self.problems[middle:])
             return [replace(self, problems=part) for part in parts]
-        middle = (len(self.conditions) + 1) // 2
-        if len(self.conditions) < 3:
+        beside, others = self.conditions[:1], self.conditions[1:]
+        if beside != [0]:
+            beside, others = [], self.conditions
+        middle = len(others) // 2
+        if not middle:
             return []
-        head, tail = self.conditions[:middle], [0, *self.conditions[middle:]]
+        head, tail = [*beside, *others[:middle]], [*beside, *others[middle:]]
         return [replace(self, conditions=head), replace(self, conditions=tail, first=False)]
 
     def failed(self) -> list[Finished]:

@@ -77,6 +77,10 @@ def test_rows_are_the_same_in_any_batch_order_and_shard(made: MadeCodi, rows):
     assert shards == whole
     fewer = recipe().limited_to(["noise", "mean"])
     assert texts(run(model, recipe=fewer)).items() <= whole.items()
+    parts = list(generate(model, fewer, PROBLEMS, REFERENCE, baseline=False))
+    alone = {(row["problem_id"], row["condition"]): row for part in parts for row in part}
+    assert {condition for _, condition in alone} == {"noise", "mean"}
+    assert len(alone) == 2 * len(PROBLEMS) and texts(alone).items() <= whole.items()
 
 
 def test_a_row_says_what_was_written(made: MadeCodi, rows):

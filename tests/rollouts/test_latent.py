@@ -1,5 +1,7 @@
 """What must hold for the engine whatever the model: no batch, order or memory limit shows."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from make_codi import MadeCodi
@@ -95,6 +97,22 @@ def test_the_batch_and_the_order_do_not_matter(made: MadeCodi, style: str):
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("rows", [1, 3, 64])
+def test_the_baseline_runs_beside_only_those_that_need_it(made: MadeCodi, style: str, rows: int):
+    model = load(made, rows, prompt_style=style)
+    for chosen in (MIXED, [*MIXED[:3], *MIXED[6:11]]):
+        work = replace(mixed_work(model), conditions=chosen)
+        wanted = {key: row for key, row in answers(model, work).items() if key[1]}
+        others = replace(work, baseline=False)
+        assert answers(model, others) == wanted
+        assert others.rows == len(wanted)
+        needed = any(what and what.needs_baseline for what in chosen)
+        assert needed == (chosen is MIXED)
+        for batch in model.engine._batches(others):
+            assert (0 in batch.conditions) == needed and not batch.first
+
+
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("thoughts", [ALL, (0,), (2, 5)], ids=str)
 @pytest.mark.parametrize(
     ("block", "component"),
@@ -185,13 +203,14 @@ class Cramped:
 
 
 @pytest.mark.parametrize(("rows", "length"), [(2, 8), (5, 18), (13, 12)])
-def test_running_out_of_memory_changes_no_row(made: MadeCodi, rows: int, length: int):
-    conditions = MIXED[:3]
+@pytest.mark.parametrize("baseline", [True, False])
+def test_running_out_of_memory_changes_no_row(
+    made: MadeCodi, rows: int, length: int, baseline: bool
+):
     wanted, model = (never_stopping(load(made), length) for _ in range(2))
+    work = replace(work_on(model, MIXED[:3]), baseline=baseline)
     model.engine.decoder = Cramped(model.engine.decoder, rows)
-    assert answers(model, work_on(model, conditions)) == answers(
-        wanted, work_on(wanted, conditions)
-    )
+    assert answers(model, work) == answers(wanted, work)
     assert model.engine.decoder.failures
 
 

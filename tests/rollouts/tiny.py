@@ -68,7 +68,8 @@ def work_on(
 def answers(model: LatentModel, work: Work) -> dict[tuple[str, int], tuple[tuple[int, ...], str]]:
     """(problem id, condition) → token ids and finish reason; every row must come once."""
     finished = [row for rows in model.engine.run(work) for row in rows]
-    wanted = {(p, c) for p in range(len(work.questions)) for c in range(len(work.conditions))}
+    conditions = range(not work.baseline, len(work.conditions))
+    wanted = {(p, c) for p in range(len(work.questions)) for c in conditions}
     assert len(finished) == len(wanted)
     assert {key for key, _ in finished} == wanted
     return {(work.problem_ids[p], c): outcome(completion) for (p, c), completion in finished}
