@@ -3,7 +3,8 @@
 `python benchmarks/ten_thousand.py [FOLDER]`. The problems are generated; their rollouts are
 imported (every third ablated answer wrong), so no model runs: 10 shards of 1,000, their jobs
 and the merged table of 20,000 rows are as they would be with one. In shards of 2 they make 10,000
-jobs, which are planned, not run. Seconds by the clock, and of processor time.
+jobs, imported or with a model, which are planned, not run. Seconds by the clock, and of processor
+time.
 """
 
 import json
@@ -37,6 +38,8 @@ STUDY = {
     "engine": {"shard_size": 1000},
     "draw": {"targets": {"2-step": 150, "3-step": 150, "4-step": 100, "5+step": 50}},
 }
+MODEL = ROOT / "resources" / "models" / "tiny-codi"
+TINY = {"checkpoint": str(MODEL), "base": str(MODEL / "base"), "lora": {"rank": 8, "alpha": 32}}
 
 
 def make_study(folder: Path) -> None:
@@ -93,8 +96,11 @@ def main() -> None:
         _write(STUDY | {"draw": {"targets": targets}})
         found["dry run of new targets"] = timed("--dry-run")
         found["new targets"] = timed()
-        _write(STUDY | {"study": "jobs", "engine": {"shard_size": 2}})
+        jobs = STUDY | {"engine": {"shard_size": 2}}
+        _write(jobs | {"study": "imported"})
         found["dry run of 10,000 jobs"] = timed("--dry-run")
+        _write(jobs | {"study": "generated", "models": {"tiny": TINY}})
+        found["dry run of 10,000 jobs with a model"] = timed("--dry-run")
         print(json.dumps(found, indent=1))
         os.chdir("/")
 
