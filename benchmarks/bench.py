@@ -29,7 +29,7 @@ from benchmarks.running import Outcome, clock  # noqa: E402
 from benchmarks.shapes import Case, Model  # noqa: E402
 from cotsieve.ground import tables  # noqa: E402
 from cotsieve.rollouts.devices import DTYPES, set_matmul_mode  # noqa: E402
-from cotsieve.rollouts.narrow import MARGINS, Gate  # noqa: E402
+from cotsieve.rollouts.narrow import LEAST_LEADS, Gate  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS  # noqa: E402
 
 START_SECONDS = time.time() - STARTED
@@ -68,7 +68,7 @@ PLANS = {
         Measurement("demo", 7, "float32", 128, 96, 8, 5),
         Measurement("thin", 1, "float32", 64, 64, 8, 1, runaways=True),
         Measurement("demo", 1, "exact", 128, 200, 0, 3),
-        Measurement("thin", 1, "exact", 64, 64, 0, 1),
+        Measurement("thin", 1, "exact", 64, 160, 0, 1),
     ],
     "cuda": [
         Measurement("llama-1b", 1, "exact", 2048, 7500, 12, 3),
@@ -127,20 +127,17 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
     """Run engine and reference in turns; the first round warms up and is not counted."""
     cases = bench.cases(what.problems, 1 + what.ablations, what.runaways)
     zeroed = ablations(bench.model, what.ablations)
-    work = running.work_of(cases, zeroed)
     set_matmul_mode(what.precision)
     narrow = "fp16" if what.precision == "exact" else what.precision
     engine = bench.engine(narrow, what.batch_rows)
-    gate = None
+    gate = wide = None
     warm = replace(what, problems=min(what.problems, max(8, what.batch_rows // 2)))
     _run(bench, warm, engine, cases[: warm.problems], zeroed, None)
     if bench.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    again = None
     if what.precision == "exact":
         wide = bench.engine("float32", what.batch_rows)
-        gate = Gate(MARGINS[narrow], lambda: wide)
-        again = sum(map(gate.doubts, running.run(engine, work, cases).values()))
+        gate = Gate(LEAST_LEADS[narrow], lambda: wide)
     sample = _spread(cases, what.timed)
     ours, theirs, found, wanted = [], [], {}, {}
     for _ in range(what.rounds):
@@ -156,10 +153,12 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
     if sample and bench.device.type == "cpu":
         rest = [index for index in range(len(cases)) if index not in wanted]
         wanted |= {index: bench.reference.run(cases[index], zeroed) for index in rest}
-    engine.phases.seconds.clear()
-    engine.phases.on = True
+    for one in filter(None, (engine, wide)):
+        one.phases.seconds.clear()
+        one.phases.on, one.finished = True, 0
     _run(bench, what, engine, cases, zeroed, gate)
-    engine.phases.on = False
+    for one in filter(None, (engine, wide)):
+        one.phases.on = False
     # A CPU has no fast float16 products, so float32 is its ceiling.
     dtype = DTYPES[narrow] if bench.device.type == "cuda" else torch.float32
     limits = ceilings.ceilings(bench.device, dtype)
@@ -176,13 +175,14 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
         {
             "load": bench.load_seconds,
             **engine.phases.seconds,
+            **({"float32": sum(wide.phases.seconds.values())} if wide else {}),
             "write": _write(found, cases),
         },
         report.peak_memory(bench.device),
         _differing(found, wanted),
         len(wanted) * (1 + what.ablations),
         len({token for done in found.values() for token in done.token_ids}),
-        again,
+        wide and wide.finished,
         _changed(bench, what, cases, zeroed, found),
         START_SECONDS,
     )

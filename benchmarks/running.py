@@ -56,13 +56,15 @@ class TimedEngine(LatentEngine):
     phases: Phases
     lengths: "Lengths | None" = None
     """How long the answers of the run at hand are."""
+    finished = 0
+    """Rows so far."""
 
     def run(self, work):
-        if self.lengths is None:
-            yield from super().run(work)
-            return
-        with _ended_at(self.lengths.of(work)):
-            yield from super().run(work)
+        ended = _ended_at(self.lengths.of(work)) if self.lengths else contextlib.nullcontext()
+        with ended:
+            for rows in super().run(work):
+                self.finished += len(rows)
+                yield rows
 
     def _batch(self, work, chosen):
         with self.phases.phase("answers"):

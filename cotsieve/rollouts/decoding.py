@@ -35,6 +35,11 @@ class Completion:
     choice_gap: float = inf
     """Smallest gap between candidates where an intervention chose a token of the vocabulary."""
 
+    @property
+    def closest(self) -> float:
+        """How close the row came to being another one."""
+        return min(self.margin, self.choice_gap)
+
 
 Finished = tuple[tuple[int, int], Completion]
 """((problem, condition), what was written)"""

@@ -25,6 +25,15 @@ class Work:
     baseline: bool = True
     """Whether the rows of condition 0 are wanted, or it is there for those that need it only."""
 
+    def on(self, problems: Sequence[int]) -> "Work":
+        """The same work on some of the problems, in that order."""
+        return replace(
+            self,
+            questions=[self.questions[i] for i in problems],
+            problem_ids=[self.problem_ids[i] for i in problems],
+            given={condition: values[problems] for condition, values in self.given.items()},
+        )
+
     @property
     def rows(self) -> int:
         """How many rows are wanted."""
