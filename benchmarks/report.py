@@ -27,7 +27,7 @@ rounds; the reference is timed on a sample spread over the question lengths, and
 problems to compare all tokens (on a GPU on the sample alone). End to end: start of the process,
 load, run and write, for a process that does this alone; weights are drawn where a study reads them.
 Labels: at most so many `needs_cot` can differ from float32's, since a row of theirs does.
-In float32: rows of `exact` that run there, its sample and those in doubt, and their seconds.
+In float32: rows of `exact` that ran again there, and their seconds.
 Floor: the least time this device needs for the arithmetic or for reading the weights, from rates of
 a product and a copy measured in the same run. Phases are those of one more run, with a clock.
 """

@@ -126,15 +126,17 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
     process = cluster.submit(tmp_path, SUMMARY, profile=lines)
     try:
         frozen, processes = freeze_with_rows(tmp_path, ["0000", "0001", "0003"])
-        lost = frozen["0003"]
-        cluster.command("scontrol", "update", f"JobId={frozen['0000']}", "TimeLimit=1")
-        cluster.command("scancel", frozen["0001"])
-        node = cluster.command("squeue", "--noheader", "-j", lost, "-o", "%N").strip()
-        other = {"n1": "n2", "n2": "n1"}[node]
+        nodes = {shard: node_of(cluster, job) for shard, job in frozen.items()}
+        late, node = "0000", {"n1": "n2", "n2": "n1"}[nodes["0000"]]
+        lost = next(shard for shard in ("0003", "0001") if nodes[shard] == node)
+        (cancelled,) = frozen.keys() - {late, lost}
+        other = nodes[late]
+        cluster.command("scontrol", "update", f"JobId={frozen[late]}", "TimeLimit=1")
+        cluster.command("scancel", frozen[cancelled])
         cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
         cluster.command("scontrol", "update", f"NodeName={other}", "State=DRAIN", "Reason=test")
         cluster.bring_back(node)
-        until("a second attempt", lambda: len(attempts(cluster, before)["0000"]) > 1)
+        until("a second attempt", lambda: len(attempts(cluster, before)[late]) > 1)
     finally:
         process.kill()
     for number in processes:  # Slurm has done so already, unless it lost sight of one
@@ -145,18 +147,23 @@ def test_whatever_happens_the_bytes_are_the_same(cluster, undisturbed, tiny_mode
 
     jobs = attempts(cluster, before)
     states = {shard: [job.state.split()[0] for job in found] for shard, found in jobs.items()}
-    assert states["0000"][0] == "TIMEOUT"
-    assert jobs["0000"][1].minutes == 240
-    assert states["0001"][0] == "CANCELLED"
+    assert states[late][0] == "TIMEOUT"
+    assert jobs[late][1].minutes == 240
+    assert states[cancelled][0] == "CANCELLED"
     (told,) = tmp_path.glob(f".snakemake/slurm_logs/**/{jobs['0002'][0].number}.log")
     assert "exceeded memory limit" in told.read_text()
     assert [job.given["mem"] for job in jobs["0002"][:2]] == ["150M", "8000M"]
-    assert states["0003"][0] in ("NODE_FAIL", "REQUEUED")
-    assert {job.number for job in jobs["0003"][:2]} == {lost}
+    assert states[lost][0] in ("NODE_FAIL", "REQUEUED")
+    assert {job.number for job in jobs[lost][:2]} == {frozen[lost]}
     for shard in ("0000", "0001", "0003"):
         kept = re.search(rf"{SIZE} problems; (\d+) rows are kept", log_of(tmp_path, shard))
         assert int(kept[1]) > 0, shard
     assert results(tmp_path) == undisturbed(SHARDS)
+
+
+def node_of(cluster: Cluster, job: str) -> str:
+    """The node on which a job runs; each of the two has GPUs for two jobs."""
+    return cluster.command("squeue", "--noheader", "-j", job, "-o", "%N").strip()
 
 
 def attempts(cluster: Cluster, before: set[str]) -> dict[str, list[SlurmJob]]:
