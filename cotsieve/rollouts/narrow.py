@@ -3,7 +3,7 @@
 A row is sure when every one of its tokens won by a clear lead. What is clear depends on the format,
 the model and the scale of its logits, so it is found out: the rows closest to a tie run in float32
 first, then the next, until many in a row come out as they were and the lead has doubled since the
-last that did not.
+last that did not. That is evidence, not proof: a row far from a tie may still be another one.
 """
 
 from bisect import bisect_right

@@ -20,7 +20,8 @@ only a perfect tie is left to the batch. Running such rows one by one would sett
 GPU takes as long for one row as for hundreds."""
 
 HELD = 16_384
-"""Rows of a 16-bit engine that wait together; a job that is killed loses no more."""
+"""Rows of a 16-bit engine that wait together until it is known which are sure; a job that is killed
+loses no more. What later ones tell is not applied to those before."""
 
 Key = tuple[int, int]
 
