@@ -16,6 +16,9 @@ from cotsieve.ground.files import appearing
 PROVENANCE = b"cotsieve.provenance"
 CONTENT = b"cotsieve.sha256"
 
+Where = Callable[[pa.Table], pa.ChunkedArray]
+"""Some rows → for each whether it is wanted."""
+
 
 def load_converters() -> None:
     """Have all loaded that writing rows needs.
@@ -44,11 +47,15 @@ def write(
 
 @contextlib.contextmanager
 def writing(
-    path: str | Path, schema: pa.Schema, provenance: Mapping[str, object] | None = None
+    path: str | Path,
+    schema: pa.Schema,
+    provenance: Mapping[str, object] | None = None,
+    group_rows: int | None = None,
 ) -> Iterator[Callable[[pa.Table], None]]:
-    """Yield a function that adds the next rows to a table too large for memory, as a row group.
+    """Yield a function that adds the next rows to a table too large for memory.
 
-    The bytes depend on the rows, on how they are cut into groups, and on the provenance only.
+    They are a row group as they come, or row groups have `group_rows` rows, but the last. The bytes
+    depend on the rows, on how they are cut into groups, and on the provenance only.
     """
     stamp = json.dumps(provenance or {}, sort_keys=True, ensure_ascii=False).encode()
     sha256 = hashlib.sha256(stamp)
@@ -62,22 +69,35 @@ def writing(
             use_compliant_nested_type=False,  # a list keeps the name of its items, so its digest
         ) as writer,
     ):
+        waiting = schema.empty_table()
 
-        def add(table: pa.Table) -> None:
-            group = table.select(schema.names).cast(schema).combine_chunks()
+        def write_group(rows: pa.Table) -> None:
+            group = rows.combine_chunks()
             if group.num_rows:
                 _sum(sha256, group)
                 writer.write_table(group, row_group_size=group.num_rows)
 
+        def add(table: pa.Table) -> None:
+            nonlocal waiting
+            waiting = pa.concat_tables([waiting, table.select(schema.names).cast(schema)])
+            size = group_rows or max(waiting.num_rows, 1)
+            while waiting.num_rows >= size:
+                write_group(waiting.slice(0, size))
+                waiting = waiting.slice(size)
+
         yield add
+        write_group(waiting)
         content = sha256.hexdigest().encode()
         writer.add_key_value_metadata({PROVENANCE: stamp, CONTENT: content})
 
 
 def read(
-    path: str | Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None
+    path: str | Path,
+    schema: pa.Schema | None = None,
+    columns: Sequence[str] | None = None,
+    where: Where | None = None,
 ) -> pa.Table:
-    """Read a table that `write` or `writing` made, or of a large one only the named columns.
+    """Read a table that `write` or `writing` made, or of a large one some columns, or some rows.
 
     Its whole content is checked either way, a row group at a time. Raises BadInput when the file is
     damaged, or its columns are not those of `schema`.
@@ -88,7 +108,7 @@ def read(
         if schema is not None and empty.schema != schema:
             raise bad(path, "its columns are not those this version writes", _mend(path))
         chosen = list(empty.schema.names if columns is None else columns)
-        return pa.concat_tables([empty.select(chosen), *_checked(path, file, chosen)])
+        return pa.concat_tables([empty.select(chosen), *_checked(path, file, chosen, where)])
 
 
 def check(path: str | Path) -> None:
@@ -98,13 +118,22 @@ def check(path: str | Path) -> None:
             pass
 
 
-def _checked(path: str | Path, file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield these columns of every row group; at the end BadInput unless all columns are sound."""
+def _checked(
+    path: str | Path,
+    file: pq.ParquetFile,
+    columns: list[str],
+    where: Where | None = None,
+) -> Iterator[pa.Table]:
+    """Yield these columns of every row group, and the rows that `where` is true of.
+
+    At the end BadInput unless all columns are sound.
+    """
     metadata = file.metadata.metadata or {}
     sha256 = hashlib.sha256(metadata.get(PROVENANCE, b""))
     for index in range(file.num_row_groups):
         group = file.read_row_group(index)
         _sum(sha256, group)
+        group = group if where is None else group.filter(where(group))
         yield group.select(columns).replace_schema_metadata(None)
     if metadata.get(CONTENT) != sha256.hexdigest().encode():
         raise bad(path, "its content does not match its checksum", _mend(path))

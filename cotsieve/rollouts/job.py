@@ -1,36 +1,30 @@
 """The frame of a job that makes rollouts: reuse the rows that are kept, make the others, write."""
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cotsieve.ground import tables
-from cotsieve.ground.stopping import before_the_end
+import pyarrow as pa
+
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.fetched_model import at_hand
-from cotsieve.rollouts.kept import KeptRows, Row, reusable
+from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import take_gpu
-from cotsieve.rollouts.progress import Progress, rows_wanted
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.rollouts.stretches import Ahead, Given, Make, Part, Stretches
+from cotsieve.rollouts.table import failures, writing_rollouts
 
 log = logging.getLogger(__name__)
-
-Key = tuple[str, str, int]
-"""Problem id, condition, sample."""
-Pairs = tuple[tuple[str, int], ...]
-"""(condition, sample) pairs."""
-Missing = Mapping[Pairs, list[Problem]]
-"""What is missing → the problems that miss just this."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """How a model is run; changes no result, but for `batch_rows` in narrow number formats."""
+    """How a model is run; changes no result, but where a number format lets a row depend on those
+    it is run with."""
 
     noted: Mapping[str, str]
     """Where the parts of the model lie, on the machine that planned or fetched them."""
@@ -39,6 +33,8 @@ class Running:
     device: str
     batch_rows: int | str
     threads: int
+    held_rows: int
+    """Rows that are in memory at once."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -53,156 +49,44 @@ def run_shard(
     recipe: Recipe,
     samples: int,
     kept: KeptRows,
-    make: Callable[[Missing], Iterator[list[Row]]],
-    given: Sequence[Row] = (),
-    ahead: Iterable["Ahead"] = (),
+    make: Make,
+    held_rows: int,
+    given: Given | None = None,
+    ahead: Iterable[Ahead] = (),
 ) -> None:
     """Write the rollouts of `problems` under the conditions of `recipe` to `output`.
 
-    `given` rows are taken as they are. `make` yields the rows that are neither given nor kept; it
-    is called only if there are any, so that no model is loaded in vain. Once it is, what the shards
-    in `ahead` miss is made as well, and their tables are kept for their own jobs.
+    `make` yields the rows that are neither given nor kept; it is called only where there are any,
+    so that no model is loaded in vain. Once it is, what the shards in `ahead` miss is made as well,
+    and their tables are kept for their own jobs.
     """
-    started = time.perf_counter()
-    rows = {_key(row): row for row in given}
-    wanted = _wanted(problems, recipe, samples)
-    with kept.alone(), contextlib.ExitStack() as others:
-        rows |= _reused(kept, recipe, [item for item in wanted if _named(*item) not in rows])
-        reused = len(rows) - len(given)
-        log.info("%d problems; %d rows are kept from before", len(problems), reused)
-        missing = _missing(rows, wanted)
-        if missing:
-            homes = dict.fromkeys((problem.problem_id for problem in problems), kept)
-            taken = [
-                shard for shard in ahead if _take(shard, recipe, samples, missing, homes, others)
-            ]
-            rows |= _made(make, missing, homes, kept)
-            for shard in taken:
-                _finish(shard, recipe, samples)
-        ordered = [rows[_named(*item)] for item in wanted]
-        tables.write(ordered, output, ROLLOUTS, recipe.origin())
-        kept.finish(output, ordered)
-    failed = sum(row["finish_reason"] == "failed" for row in ordered)
-    seconds = time.perf_counter() - started
-    log.info("%d rows, %d of them failed, %.1f s", len(ordered), failed, seconds)
+    started, rows, failed = time.perf_counter(), 0, 0
+    work = Stretches(recipe, samples, held_rows)
+    with kept.alone():
+        with (
+            writing_rollouts(output, recipe.origin()) as add,
+            closing(work.of(problems, kept, given, ahead)) as stretches,
+        ):
+            for stretch in stretches:
+                work.fill(stretch, make)
+                for part in stretch:
+                    table = work.table(part)
+                    if part.kept is kept:
+                        add(table)
+                        rows, failed = rows + len(table), failed + failures(table)
+                    else:
+                        _finish(part, table, recipe)
+        kept.finish(output, len(problems), rows, failed)
+    log.info("%d rows, %d of them failed, %.1f s", rows, failed, time.perf_counter() - started)
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """Another shard that a job may work on once its model is loaded."""
-
-    problems: Sequence[Problem]
-    kept: KeptRows
-
-
-def _take(
-    shard: Ahead,
-    recipe: Recipe,
-    samples: int,
-    missing: dict[Pairs, list[Problem]],
-    homes: dict[str, KeptRows],
-    locks: contextlib.ExitStack,
-) -> bool:
-    """Add what a shard misses to the work, if anything, unless another job is at it."""
-    with contextlib.ExitStack() as lock:
-        if not lock.enter_context(shard.kept.alone_now()):
-            return False
-        wanted = _wanted(shard.problems, recipe, samples)
-        absent = _missing(_reused(shard.kept, recipe, wanted), wanted)
-        if absent:
-            for pairs, problems in absent.items():
-                missing.setdefault(pairs, []).extend(problems)
-            homes.update(dict.fromkeys((p.problem_id for p in shard.problems), shard.kept))
-            locks.push(lock.pop_all())
-        return bool(absent)
-
-
-def _finish(shard: Ahead, recipe: Recipe, samples: int) -> None:
-    """Keep the table of a shard, which its own job then need not make; not if a row is missing."""
-    wanted = _wanted(shard.problems, recipe, samples)
-    rows = _reused(shard.kept, recipe, wanted)
-    if len(rows) == len(wanted):
-        ordered = [rows[_named(*item)] for item in wanted]
-        tables.write(ordered, shard.kept.table, ROLLOUTS, recipe.origin())
-        shard.kept.close(ordered)
-
-
-def _made(
-    make: Callable[[Missing], Iterator[list[Row]]],
-    missing: Missing,
-    homes: Mapping[str, KeptRows],
-    own: KeptRows,
-) -> dict[Key, Row]:
-    """Make the rows that are missing and return the own ones; the others are on disk alone.
-
-    Whatever ends the job, those that are finished are kept.
-    """
-    rows: dict[Key, Row] = {}
-    progress = None
-    tables.load_converters()
-    with contextlib.ExitStack() as ending:
-        for kept in {id(kept): kept for kept in homes.values()}.values():
-            ending.callback(kept.flush)
-            ending.enter_context(before_the_end(kept.flush))
-        for finished in make(missing):
-            progress = progress or Progress(rows_wanted(missing))  # the model is loaded by now
-            rows |= {_key(row): row for row in finished if homes[row["problem_id"]] is own}
-            for kept, group in _by_home(finished, homes):
-                kept.add(group)
-            progress.add(finished)
-    return rows
-
-
-def _by_home(
-    rows: Sequence[Row], homes: Mapping[str, KeptRows]
-) -> Iterator[tuple[KeptRows, list[Row]]]:
-    groups: dict[int, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(id(homes[row["problem_id"]]), []).append(row)
-    for group in groups.values():
-        yield homes[group[0]["problem_id"]], group
-
-
-def _wanted(
-    problems: Sequence[Problem], recipe: Recipe, samples: int
-) -> list[tuple[Problem, str, int]]:
-    return [
-        (problem, condition, sample)
-        for problem in problems
-        for condition in recipe.conditions
-        for sample in range(samples)
-    ]
-
-
-def _key(row: Row) -> Key:
-    return row["problem_id"], row["condition"], row["sample"]
-
-
-def _named(problem: Problem, condition: str, sample: int) -> Key:
-    return problem.problem_id, condition, sample
-
-
-def _reused(
-    kept: KeptRows, recipe: Recipe, wanted: Sequence[tuple[Problem, str, int]]
-) -> dict[Key, Row]:
-    keys = {_named(*item): recipe.row_key(*item) for item in wanted}
-    found = kept.find(keys.values())
-    return {
-        key: reusable(found[row_key], *key) for key, row_key in keys.items() if row_key in found
-    }
-
-
-def _missing(
-    rows: Mapping[Key, Row], wanted: Sequence[tuple[Problem, str, int]]
-) -> dict[Pairs, list[Problem]]:
-    absent: dict[Problem, list[tuple[str, int]]] = {}
-    for problem, condition, sample in wanted:
-        if _named(problem, condition, sample) not in rows:
-            absent.setdefault(problem, []).append((condition, sample))
-    groups: dict[Pairs, list[Problem]] = {}
-    for problem, pairs in absent.items():
-        groups.setdefault(tuple(pairs), []).append(problem)
-    return groups
+def _finish(part: Part, table: pa.Table, recipe: Recipe) -> None:
+    """Keep the table of another shard, which its job then need not make; not if a row failed."""
+    if not failures(table):
+        with writing_rollouts(part.kept.table, recipe.origin()) as add:
+            add(table)
+        part.kept.close(len(part.problems), len(table), 0)
+    part.lock.close()
 
 
 def with_torch(running: Running, load: Callable[[], Any]) -> Any:

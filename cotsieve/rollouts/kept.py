@@ -55,19 +55,19 @@ class KeptRows:
         self._most_problems, self._most_seconds = most_problems, most_seconds
         self._finished = finished
         self._waiting: list[Row] = []
+        self._added: list[pa.Table] = []
         self._written = time.monotonic()
 
-    def find(self, keys: Iterable[str]) -> dict[str, Row]:
-        """Row key → row, for as many of `keys` as are kept."""
-        wanted = set(keys)
-        found: dict[str, Row] = {}
+    def find(self, keys: Iterable[str]) -> pa.Table:
+        """The rows with these keys, as many as are kept."""
+        missing = set(keys)
+        found = [ROLLOUTS.empty_table()]
         for path in self._candidates():
-            missing = wanted - found.keys()
             if not missing:
                 break
-            for row in _rows_of(path, missing):
-                found[row["row_key"]] = row
-        return found
+            found.append(_rows_of(path, missing))
+            missing -= set(found[-1]["row_key"].to_pylist())
+        return pa.concat_tables(found)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Keep finished rows, on disk once enough have come or enough time has passed."""
@@ -79,25 +79,30 @@ class KeptRows:
 
     def flush(self) -> None:
         """Write what waits; rows that failed are not kept, since they are worth another try."""
-        rows = [row for row in self._waiting if row["finish_reason"] != "failed"]
-        if rows:
-            parts = self._parts
-            number = 1 + max((int(path.stem) for path in parts.glob("[0-9]*.parquet")), default=0)
-            tables.write(rows, parts / f"{number:06d}.parquet", ROLLOUTS)
+        if self._waiting:
+            rows = pa.Table.from_pylist(self._waiting, schema=ROLLOUTS)
+            good = rows.filter(_good(rows))
+            if good.num_rows:
+                tables.write(good, self._next_part(), ROLLOUTS)
+            self._added.append(rows)
         self._waiting, self._written = [], time.monotonic()
 
-    def finish(self, output: str | Path, rows: Sequence[Row]) -> None:
-        """Keep the finished table `output` of these rows, which replaces the parts of this job."""
+    def take_added(self) -> pa.Table:
+        """All rows that were added since they were last taken, those that failed among them."""
+        self.flush()
+        added, self._added = [ROLLOUTS.empty_table(), *self._added], []
+        return pa.concat_tables(added)
+
+    def finish(self, output: str | Path, problems: int, rows: int, failed: int) -> None:
+        """Keep the finished table `output`, which replaces the parts of this job."""
         with appearing(self.table) as temporary:
             shutil.copyfile(output, temporary)  # a copy, so that damage to one spares the other
-        self.close(rows)
+        self.close(problems, rows, failed)
 
-    def close(self, rows: Sequence[Row]) -> None:
-        """The finished table of these rows lies at `table`: it replaces the parts of this job."""
-        whole = all(row["finish_reason"] != "failed" for row in rows)  # others get another try
-        if self._finished and whole:
-            problems = len({row["problem_id"] for row in rows})
-            self._finished.put(self.table, problems, len(rows))
+    def close(self, problems: int, rows: int, failed: int) -> None:
+        """The finished table lies at `table`: it replaces the parts of this job."""
+        if self._finished and not failed:  # otherwise its rows get another try
+            self._finished.put(self.table, problems, rows)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -143,6 +148,10 @@ class KeptRows:
     def _parts(self) -> Path:
         return self._folder / f"{self._name}.parts"
 
+    def _next_part(self) -> Path:
+        last = max((int(path.stem) for path in self._parts.glob("[0-9]*.parquet")), default=0)
+        return self._parts / f"{last + 1:06d}.parquet"
+
     def _candidates(self) -> Iterator[Path]:
         """Files that may hold rows of this shard: its own first, then overlapping ones."""
         own = [self.table, self._parts]
@@ -183,18 +192,19 @@ def _wait_for(lock: int, folder: Path) -> None:
         log.info("%s: this file system knows no locks", folder)
 
 
-def _rows_of(path: Path, keys: set[str]) -> list[Row]:
+def _rows_of(path: Path, keys: set[str]) -> pa.Table:
+    wanted = pa.array(sorted(keys), pa.string())
+
+    def usable(rows: pa.Table) -> pa.ChunkedArray:
+        return pc.and_(pc.is_in(rows["row_key"], wanted), _good(rows))
+
     try:
-        table = tables.read(path, ROLLOUTS)
+        return tables.read(path, ROLLOUTS, where=usable)
     except BadInput as error:
         log.warning("%s; the file is dropped and its rows are computed again", error.findings[0])
         path.unlink(missing_ok=True)
-        return []
-    wanted = pc.is_in(table["row_key"], pa.array(sorted(keys), pa.string()))
-    good = pc.not_equal(table["finish_reason"], "failed")
-    return table.filter(pc.and_(wanted, good)).to_pylist()
+        return ROLLOUTS.empty_table()
 
 
-def reusable(row: Row, problem_id: str, condition: str, sample: int) -> Row:
-    """A kept row as a row of this problem and condition, which may have had other names."""
-    return row | {"problem_id": problem_id, "condition": condition, "sample": sample}
+def _good(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.not_equal(rows["finish_reason"], "failed")

@@ -1,15 +1,16 @@
 """The job that runs a shard through a model with latent thoughts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
+from cotsieve.rollouts.job import Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE
+from cotsieve.rollouts.stretches import Ahead, Missing
 
 
 def run_latent_shard(
@@ -25,34 +26,37 @@ def run_latent_shard(
     ahead: Iterable[Ahead] = (),
 ) -> None:
     """Write the rollouts of `problems`; `model` and `decoding` are the full definitions."""
-    make = partial(_made, reference, model, decoding, recipe, running)
-    run_shard(
-        output, problems=problems, recipe=recipe, samples=1, kept=kept, make=make, ahead=ahead
-    )
 
+    @cache
+    def loaded():
+        from cotsieve.rollouts.latent_model import load_latent_model
 
-def _made(
-    reference: Sequence[Problem],
-    model: Mapping[str, Any],
-    decoding: Mapping[str, Any],
-    recipe: Recipe,
-    running: Running,
-    missing: Missing,
-) -> Iterator[list[Row]]:
-    from cotsieve.rollouts.generate import generate
-    from cotsieve.rollouts.latent_model import load_latent_model
-
-    def load():
-        return load_latent_model(
-            model,
-            running.files,
-            decoding,
-            device=running.device,
-            batch_rows=running.batch_rows,
+        return with_torch(
+            running,
+            lambda: load_latent_model(
+                model,
+                running.files,
+                decoding,
+                device=running.device,
+                batch_rows=running.batch_rows,
+            ),
         )
 
-    loaded = with_torch(running, load)
-    for pairs, problems in missing.items():
-        names = [condition for condition, _ in pairs]
-        needed = recipe.limited_to(names)
-        yield from generate(loaded, needed, problems, reference, baseline=BASELINE in names)
+    def make(missing: Missing) -> Iterator[list[Row]]:
+        from cotsieve.rollouts.generate import generate
+
+        for pairs, some in missing.items():
+            names = [condition for condition, _ in pairs]
+            needed = recipe.limited_to(names)
+            yield from generate(loaded(), needed, some, reference, baseline=BASELINE in names)
+
+    run_shard(
+        output,
+        problems=problems,
+        recipe=recipe,
+        samples=1,
+        kept=kept,
+        make=make,
+        held_rows=running.held_rows,
+        ahead=ahead,
+    )

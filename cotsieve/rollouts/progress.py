@@ -17,24 +17,30 @@ FIRST, MOST = 5.0, 60.0
 class Progress:
     """Counts finished rows, and says now and then what is done and how long the rest will take."""
 
-    def __init__(
-        self, wanted: Mapping[str, int], now: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`wanted`: problem id → rows it is to get."""
-        self._left = dict(wanted)
-        self._rows, self._all_rows = 0, sum(wanted.values())
-        self._problems, self._failed = 0, 0
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._left: dict[str, int] = {}
+        self._rows, self._all_rows = 0, 0
+        self._problems, self._all_problems = 0, 0
+        self._failed = 0
         self._now = now
         self._begun = now()
         self._pause = FIRST
         self._due = self._begun + FIRST
+
+    def expect(self, wanted: Mapping[str, int]) -> None:
+        """More is to be done. `wanted`: problem id → rows it is to get."""
+        self._left |= wanted
+        self._all_rows += sum(wanted.values())
+        self._all_problems += len(wanted)
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Count finished rows of the rollouts table."""
         rows = list(rows)
         for problem_id, count in Counter(row["problem_id"] for row in rows).items():
             self._left[problem_id] -= count
-            self._problems += self._left[problem_id] == 0
+            if not self._left[problem_id]:
+                del self._left[problem_id]
+                self._problems += 1
         self._rows += len(rows)
         self._failed += sum(row["finish_reason"] == "failed" for row in rows)
         if rows and self._now() >= self._due and self._rows < self._all_rows:
@@ -46,7 +52,7 @@ class Progress:
         seconds = max(self._now() - self._begun, 1e-9)
         left = (self._all_rows - self._rows) * seconds / max(self._rows, 1)
         return (
-            f"{self._problems} of {len(self._left)} problems done, "
+            f"{self._problems} of {self._all_problems} problems done, "
             f"{self._problems / seconds:.3g} problems/s, {duration(left)} left, "
             f"{self._failed} rows failed"
         )

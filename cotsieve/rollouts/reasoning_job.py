@@ -1,7 +1,7 @@
 """The jobs that run a shard through a model that writes its reasoning: traces, then ablations."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from cotsieve.ground import tables
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.interventions import from_definition
-from cotsieve.rollouts.job import Ahead, Missing, Running, run_shard, with_torch
+from cotsieve.rollouts.job import Running, run_shard, with_torch
 from cotsieve.rollouts.kept import KeptRows, Row
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
+from cotsieve.rollouts.stretches import Ahead, Missing
+from cotsieve.rollouts.table import writing_rollouts
 
 UNNEEDED = "not traced: the share to be filled was met before"
 
@@ -31,18 +33,24 @@ def run_traces(
     ahead: Iterable[Ahead] = (),
 ) -> None:
     """Write baseline rollouts; `model` and `decoding` are the full definitions."""
-    samples = decoding["samples"]
+    writer = cache(lambda: _writer(model, decoding, running))
 
     def make(missing: Missing) -> Iterator[list[Row]]:
         from cotsieve.rollouts.reasoning import trace
 
-        loaded = _writer(model, decoding, running)
         given = model["traces"] == "given"
         for pairs, chosen in missing.items():
-            yield from trace(loaded, recipe, chosen, [sample for _, sample in pairs], given)
+            yield from trace(writer(), recipe, chosen, [sample for _, sample in pairs], given)
 
     run_shard(
-        output, problems=problems, recipe=recipe, samples=samples, kept=kept, make=make, ahead=ahead
+        output,
+        problems=problems,
+        recipe=recipe,
+        samples=decoding["samples"],
+        kept=kept,
+        make=make,
+        held_rows=running.held_rows,
+        ahead=ahead,
     )
 
 
@@ -53,16 +61,16 @@ def write_untraced(output: str | Path, problems: Sequence[Problem], recipe: Reci
         for problem in problems
         for sample in range(samples)
     ]
-    tables.write(rows, output, ROLLOUTS, recipe.origin())
+    _write(output, rows, recipe)
 
 
 def run_ablations(
     output: str | Path,
     *,
     problems: Sequence[Problem],
-    traces: pa.Table,
+    traces: str | Path,
     reference: Sequence[Problem],
-    donors: Sequence[pa.Table],
+    donors: Sequence[str | Path],
     model: Mapping[str, Any],
     decoding: Mapping[str, Any],
     recipe: Recipe,
@@ -71,14 +79,24 @@ def run_ablations(
 ) -> None:
     """Write the stored traces of a shard and what the model answers under every condition.
 
-    `donors` are the tables that hold the traces of the reference problems.
+    `traces` is their table; `donors` are those that hold the traces of the reference problems.
     """
-    baseline = traces.to_pylist()
-    if all(row["error"] == UNNEEDED for row in baseline):
-        _write_unneeded(output, problems, baseline, recipe)
+    errors = tables.read(traces, ROLLOUTS, ["error"])["error"]
+    if errors.unique().to_pylist() == [UNNEEDED]:
+        _write_unneeded(output, problems, decoding["samples"], recipe)
         return
     others = _first_traces(reference, donors)
-    make = partial(_ablated, problems, baseline, others, model, decoding, recipe, running)
+    loaded = cache(lambda: _loaded(model, decoding, running))
+
+    def baseline(some: Sequence[Problem]) -> pa.Table:
+        wanted = pa.array([problem.problem_id for problem in some], pa.string())
+        return tables.read(
+            traces, ROLLOUTS, where=lambda rows: pc.is_in(rows["problem_id"], wanted)
+        )
+
+    def make(missing: Missing) -> Iterator[list[Row]]:
+        return _ablated(missing, loaded(), baseline, others, model["traces"] == "given", recipe)
+
     run_shard(
         output,
         problems=problems,
@@ -86,25 +104,26 @@ def run_ablations(
         samples=decoding["samples"],
         kept=kept,
         make=make,
+        held_rows=running.held_rows,
         given=baseline,
     )
 
 
 def _write_unneeded(
-    output: str | Path, problems: Sequence[Problem], baseline: Sequence[Row], recipe: Recipe
+    output: str | Path, problems: Sequence[Problem], samples: int, recipe: Recipe
 ) -> None:
-    by_problem: dict[str, list[Row]] = {}
-    for row in baseline:
-        by_problem.setdefault(row["problem_id"], []).append(row)
     rows = [
-        row
-        if condition == BASELINE
-        else _without(recipe, problem, condition, row["sample"], row["error"])
+        _without(recipe, problem, condition, sample, UNNEEDED)
         for problem in problems
         for condition in recipe.conditions
-        for row in by_problem[problem.problem_id]
+        for sample in range(samples)
     ]
-    tables.write(rows, output, ROLLOUTS, recipe.origin())
+    _write(output, rows, recipe)
+
+
+def _write(output: str | Path, rows: Sequence[Row], recipe: Recipe) -> None:
+    with writing_rollouts(output, recipe.origin()) as add:
+        add(pa.Table.from_pylist(rows, schema=ROLLOUTS))
 
 
 def _without(recipe: Recipe, problem: Problem, condition: str, sample: int, why: str) -> Row:
@@ -120,32 +139,32 @@ def _without(recipe: Recipe, problem: Problem, condition: str, sample: int, why:
 
 
 def _first_traces(
-    problems: Sequence[Problem], tables: Sequence[pa.Table]
+    problems: Sequence[Problem], paths: Sequence[str | Path]
 ) -> list[tuple[Problem, Row]]:
     """The problems of which the tables hold a trace, in order, each with its first."""
     wanted = pa.array([problem.problem_id for problem in problems], pa.string())
-    found: dict[str, Row] = {}
-    for table in tables:
-        first = pc.and_(pc.equal(table["sample"], 0), pc.is_in(table["problem_id"], wanted))
-        found |= {row["problem_id"]: row for row in table.filter(first).to_pylist()}
+
+    def first(rows: pa.Table) -> pa.ChunkedArray:
+        return pc.and_(pc.equal(rows["sample"], 0), pc.is_in(rows["problem_id"], wanted))
+
+    found = {
+        row["problem_id"]: row
+        for path in paths
+        for row in tables.read(path, ROLLOUTS, where=first).to_pylist()
+    }
     return [(item, found[item.problem_id]) for item in problems if item.problem_id in found]
 
 
 def _ablated(
-    problems: Sequence[Problem],
-    baseline: Sequence[Row],
-    donors: Sequence[tuple[Problem, Row]],
-    model: Mapping[str, Any],
-    decoding: Mapping[str, Any],
-    recipe: Recipe,
-    running: Running,
     missing: Missing,
+    loaded: Any,
+    baseline: Callable[[Sequence[Problem]], pa.Table],
+    donors: Sequence[tuple[Problem, Row]],
+    given: bool,
+    recipe: Recipe,
 ) -> Iterator[list[Row]]:
     from cotsieve.rollouts.reasoning import ablate, stored_trace
 
-    loaded = _loaded(model, decoding, running)
-    given = model["traces"] == "given"
-    rows = {(row["problem_id"], row["sample"]): row for row in baseline}
     shape = loaded.architecture
     interventions = {
         name: from_definition(definition, layers=shape.layers, family=shape.family, thoughts=1)
@@ -155,6 +174,7 @@ def _ablated(
     others = [stored_trace(loaded, problem, row, given) for problem, row in donors]
     others = [trace for trace in others if trace.reasoning]
     for pairs, chosen in missing.items():
+        rows = {(row["problem_id"], row["sample"]): row for row in baseline(chosen).to_pylist()}
         for sample in sorted({sample for _, sample in pairs}):
             names = [condition for condition, at in pairs if at == sample]
             stored = [

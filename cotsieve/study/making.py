@@ -9,10 +9,11 @@ from typing import Any
 from cotsieve.ground.named_params import named
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.finished import Finished
-from cotsieve.rollouts.job import Ahead, Running
+from cotsieve.rollouts.job import Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.stretches import Ahead
 from cotsieve.study.filling import same_round
 from cotsieve.study.identity import model_files, model_places
 from cotsieve.study.part import plain
@@ -68,7 +69,7 @@ class Making:
         engine = self.study.engine
         model = self.study.models[self.names.model]
         noted, places = model_files(model, fetched or None), model_places(model)
-        return Running(noted, places, engine.device, engine.batch_rows, threads)
+        return Running(noted, places, engine.device, engine.batch_rows, threads, engine.held_rows)
 
     def kept(self, what: str) -> KeptRows:
         """The rows kept for this shard; `what` tells sweeps and traces apart."""

@@ -11,8 +11,9 @@ from test_job import RECIPE, Maker, shard
 
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.finished import Finished
-from cotsieve.rollouts.job import Ahead, Missing, run_shard
+from cotsieve.rollouts.job import run_shard
 from cotsieve.rollouts.kept import KeptRows
+from cotsieve.rollouts.stretches import Ahead, Missing
 
 NAMES = SimpleNamespace(study="s", model="m")
 TOLD = {"decoding": {}, "damaged": 0}
@@ -43,6 +44,7 @@ def run(first: int, maker: Maker, ahead: tuple[int, ...] = (), note: bool = True
         samples=1,
         kept=kept(shard(first), note),
         make=maker,
+        held_rows=99,
         ahead=[Ahead(shard(other), kept(shard(other))) for other in ahead],
     )
     return output.read_bytes()

@@ -57,7 +57,7 @@ class Engine:
                 yield [row(self.how, problem, condition) for condition, _ in pairs]
 
 
-def make(folder: Path, engine: Engine, most_problems: int = 2) -> bytes:
+def make(folder: Path, engine: Engine, most_problems: int = 2, held_rows: int = 99) -> bytes:
     run_shard(
         folder / "shard.parquet",
         problems=PROBLEMS,
@@ -65,6 +65,7 @@ def make(folder: Path, engine: Engine, most_problems: int = 2) -> bytes:
         samples=1,
         kept=kept_rows(folder, most_problems),
         make=engine,
+        held_rows=held_rows,
     )
     return (folder / "shard.parquet").read_bytes()
 
@@ -164,7 +165,7 @@ def test_two_processes_on_one_shard_wait_for_each_other(tmp_path):
         thread.start()
         thread.join(0.3)
         order.append("first")
-        first.finish(make_table(tmp_path), [])
+        first.finish(make_table(tmp_path), 0, 0, 0)
     thread.join(10)
     assert order == ["first", "second"]
 

@@ -26,7 +26,9 @@ def log(caplog):
 
 def test_a_problem_is_done_with_its_last_row(log):
     clock = Clock()
-    progress = Progress({"0": 3, "1": 3, "2": 3, "3": 3}, clock)
+    progress = Progress(clock)
+    progress.expect({"0": 3, "1": 3})
+    progress.expect({"2": 3, "3": 3})
     progress.add(rows(0, 3) + rows(1, 2))
     clock.seconds = 10.0
     progress.add(rows(2, 1, "failed"))
@@ -35,7 +37,8 @@ def test_a_problem_is_done_with_its_last_row(log):
 
 def test_short_jobs_say_nothing_and_long_ones_little(log):
     clock = Clock()
-    progress = Progress({str(problem): 1 for problem in range(3600)}, clock)
+    progress = Progress(clock)
+    progress.expect({str(problem): 1 for problem in range(3600)})
     for problem in range(3600):
         clock.seconds = float(problem + 1)
         progress.add(rows(problem, 1))

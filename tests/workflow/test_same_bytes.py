@@ -16,11 +16,11 @@ CONDITIONS = {
     "patch": {"operation": "patch", "layer": "middle"},
 }
 CUTS = [
-    # batch_rows, shard_size, cores
-    (64, 20, 1),
-    (1, 50, 1),
-    (7, 20, 2),
-    (64, 50, 2),
+    # batch_rows, shard_size, held_rows, cores
+    (64, 20, 1000, 1),
+    (1, 50, 1000, 1),
+    (7, 20, 1000, 2),
+    (64, 50, 40, 2),
 ]
 RESULTS = ("problems.parquet", "merged/", "necessity/", "dataset/", "summary/")
 
@@ -29,12 +29,16 @@ RESULTS = ("problems.parquet", "merged/", "necessity/", "dataset/", "summary/")
 def results(tiny_model, tmp_path_factory) -> list[dict[str, bytes]]:
     """Path → bytes of the results of the same study, cut in different ways."""
     found = []
-    for batch_rows, shard_size, cores in CUTS:
+    for batch_rows, shard_size, held_rows, cores in CUTS:
         folder = tmp_path_factory.mktemp("cut")
         study = study_of(
             tiny_model,
             sweeps={"main": {"conditions": CONDITIONS, "reference": {"problems": 10}}},
-            engine={"batch_rows": batch_rows, "shard_size": shard_size},
+            engine={
+                "batch_rows": batch_rows,
+                "shard_size": shard_size,
+                "held_rows": held_rows,
+            },
         )
         write_study(folder, study, problems=30)
         run(folder, cores=cores)

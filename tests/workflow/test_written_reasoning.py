@@ -126,7 +126,7 @@ def test_real_competition_problems_go_through(shared, r2a, tmp_path):
         },
         grading={"grader": "math"},
         strata={"by": "level-subject"},
-        engine={"shard_size": 100},
+        engine={"shard_size": 100, "held_rows": 300},
     )
     write_study(tmp_path, study)
     run(tmp_path, *tables("merged/tiny.parquet"), cores=2)

@@ -1,9 +1,7 @@
 """Ablate a shard. In: its traces, a model. Out: traces and ablated answers (schema ROLLOUTS)."""
 
 from cotsieve.ground.joblog import logging_to
-from cotsieve.ground.tables import read
 from cotsieve.rollouts.reasoning_job import run_ablations
-from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.making import Making
 
 if __name__ == "__main__":
@@ -12,9 +10,9 @@ if __name__ == "__main__":
         run_ablations(
             snakemake.output[0],
             problems=job.problems,
-            traces=read(snakemake.input.traces, ROLLOUTS),
+            traces=snakemake.input.traces,
             reference=job.reference,
-            donors=[read(path, ROLLOUTS) for path in snakemake.input.get("donors", [])],
+            donors=snakemake.input.get("donors", []),
             recipe=job.recipe(job.told["conditions"], job.told["reference problems"]),
             running=job.running(snakemake.input.get("model"), snakemake.threads),
             kept=job.kept(snakemake.wildcards.sweep),
