@@ -3,18 +3,20 @@
 7,500 generated problems through the tiny latent model on a CPU, one job at a time, as where there
 is one GPU. The first job loads the model and makes the rows of all shards (`engine.ahead`); the
 others take their tables. Then one row is edited, and one shard made again. `--problems`,
-`--shard-size` and `--ahead` for other sizes. Prints a line for `benchmarks/scale.md`.
+`--conditions`, `--shard-size`, `--ahead` and `--held-rows` for other sizes. Prints lines for
+`benchmarks/scale.md`.
 """
 
 import argparse
 import csv
+import itertools
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -25,10 +27,10 @@ from cotsieve.demo.stories import make_problems, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "resources" / "models" / "tiny-codi"
-LOADED = re.compile(r"model loaded on \w+ in ([\d.]+) s")
 COLUMNS = (
-    "problems × 2", "shards", "ahead", "stale", "whole s", "model loads", "load s",
-    "job that made rows s", "its peak GiB", "other job s", "Snakemake s", "beside the work",
+    "problems × conditions", "shards", "ahead", "stale", "whole s", "model loads",
+    "start and load s", "job that made rows s", "its peak GiB", "other job s", "Snakemake s",
+    "start and load", "beside the work",
 )  # fmt: skip
 
 
@@ -38,22 +40,44 @@ class Job(NamedTuple):
     seconds: float
     peak: float
     """GiB; what takes no time is not measured."""
-    load: float | None
-    """Seconds; None where the model was not loaded."""
+    work: float | None
+    """Seconds from the loaded model to the last line; None where it was not loaded."""
+
+    @property
+    def beside(self) -> float:
+        """Seconds for the start, and for the model's load if it was loaded."""
+        return self.seconds - (self.work or 0)
 
 
-def make_study(folder: Path, problems: int, shard_size: int, ahead: int) -> None:
-    write_jsonl(make_problems(problems, seed=1), folder / "problems.jsonl")
+def conditions(count: int) -> dict[str, dict]:
+    """That many: the sieve's own, then single thoughts in every layer, by two operations."""
+    found = {"zero": {"operation": "zero", "layer": "middle"}}
+    for operation, layer, thought in itertools.product(("zero", "noise"), range(4), range(6)):
+        what = {"operation": operation, "layer": layer, "thoughts": [thought]}
+        found[f"{operation}-{layer}-{thought}"] = what
+    if not 1 <= count <= len(found):
+        sys.exit(f"--conditions must be from 1 to {len(found)}")
+    return dict(itertools.islice(found.items(), count))
+
+
+def make_study(folder: Path, given: argparse.Namespace) -> None:
+    write_jsonl(make_problems(given.problems, seed=1), folder / "problems.jsonl")
     model = {"checkpoint": str(MODEL), "base": str(MODEL / "base")}
     study = {
         "study": "many",
         "sources": {"made": {"path": "problems.jsonl", "format": "gsm8k"}},
         "models": {"tiny": model | {"lora": {"rank": 8, "alpha": 32}}},
         "decoding": {"max_new_tokens": 16},
-        "sweeps": {"main": {"conditions": {"zero": {"operation": "zero", "layer": "middle"}}}},
+        "sweeps": {"main": {"conditions": conditions(given.conditions)}},
         "sieve": {"sweep": "main", "ablation": "zero"},
         "draw": {"targets": {"2-step": 150}},
-        "engine": {"batch_rows": 128, "shard_size": shard_size, "ahead": ahead, "device": "cpu"},
+        "engine": {
+            "batch_rows": 128,
+            "shard_size": given.shard_size,
+            "ahead": given.ahead,
+            "held_rows": given.held_rows,
+            "device": "cpu",
+        },
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
 
@@ -80,28 +104,36 @@ def timed(folder: Path) -> tuple[float, list[Job]]:
 
 def _job(measured: Path, log: Path) -> Job:
     (row,) = csv.DictReader(measured.open(), delimiter="\t")
-    load = LOADED.search(log.read_text())
     peak = 0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"]) / 1024
-    return Job(float(row["s"]), peak, load and float(load[1]))
+    lines = log.read_text().splitlines()
+    loaded = next((_time(line) for line in lines if "model loaded" in line), None)
+    work = None if loaded is None else (_time(lines[-1]) - loaded).total_seconds()
+    return Job(float(row["s"]), peak, work)
+
+
+def _time(line: str) -> datetime:
+    return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")
 
 
 def line(given: argparse.Namespace, stale: int, seconds: float, jobs: list[Job]) -> str:
-    makers = [job for job in jobs if job.load is not None]
-    others = [job.seconds for job in jobs if job.load is None]
-    loads, busy = sum(job.load for job in makers), sum(job.seconds for job in makers)
+    makers = [job for job in jobs if job.work is not None]
+    others = [job.seconds for job in jobs if job.work is None]
+    busy = sum(job.seconds for job in makers)
+    work, beside = sum(job.work for job in makers), sum(job.beside for job in jobs)
     cells = (
-        f"{given.problems:,}",
+        f"{given.problems:,} × {given.conditions + 1}",
         -(-given.problems // given.shard_size),
         given.ahead,
         stale,
         f"{seconds:.1f}",
         len(makers),
-        f"{loads:.1f}",
+        f"{sum(job.beside for job in makers):.1f}",
         f"{busy:.1f}",
         f"{max(job.peak for job in makers):.2f}",
         f"{fmean(others):.2f}" if others else "–",
         f"{seconds - busy - sum(others):.1f}",
-        f"{1 - (busy - loads) / seconds:.0%}",
+        f"{beside / seconds:.0%}",
+        f"{1 - work / seconds:.0%}",
     )
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -116,13 +148,15 @@ def edit_last_row(file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What many shards cost beside their work.")
     parser.add_argument("--problems", type=int, default=7500)
+    parser.add_argument("--conditions", type=int, default=1, help="beside the baseline")
     parser.add_argument("--shard-size", type=int, default=100)
+    parser.add_argument("--held-rows", type=int, default=65_536)
     parser.add_argument("--ahead", type=int, default=10_000)
     given = parser.parse_args()
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        make_study(folder, given.problems, given.shard_size, given.ahead)
+        make_study(folder, given)
         seconds, jobs = timed(folder)
         print(line(given, len(jobs), seconds, jobs), flush=True)
         edit_last_row(folder / "problems.jsonl")

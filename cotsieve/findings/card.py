@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cotsieve.findings.controls import HOW_TO_READ, Control, Failure
+from cotsieve.findings import card_tables
+from cotsieve.findings.controls import Control, Failure
 from cotsieve.findings.dataset import COLUMNS
-from cotsieve.findings.markdown import cell, code, in_yaml, number, some, table
-from cotsieve.findings.necessity import Rates, rates
+from cotsieve.findings.markdown import code, in_yaml
+from cotsieve.findings.necessity import rates
 from cotsieve.findings.publisher import citation, language, licence, licence_told
 from cotsieve.findings.strata import StratumCount
-from cotsieve.findings.summary import side_by_side
 from cotsieve.rollouts.schema import BASELINE
 
 _SIZES = (
@@ -21,7 +21,6 @@ _SIZES = (
     (10_000_000, "1M<n<10M"),
 )
 KEYWORDS = ("math", "chain-of-thought", "interpretability", "reasoning")
-_MOST_REASONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,12 @@ def card(facts: CardFacts) -> str:
         opening(facts),
         "## What a row is\n\n" + _ROW.format(columns=_columns()),
         "## What `needs_cot` means\n\n" + _meaning(facts),
-        "## Counts by stratum\n\n" + _counts(facts),
-        "## Rates\n\n" + _rates(facts),
-        "## Other conditions on the same problems\n\n" + _controls(facts),
-        "## Failed rollouts\n\n" + _failures(facts.failures),
+        "## Counts by stratum\n\n"
+        + card_tables.counts(facts.rows, facts.strata, len(facts.drawn), facts.total),
+        "## Rates\n\n" + card_tables.shares(facts.rows, facts.cut_off),
+        "## Other conditions on the same problems\n\n"
+        + card_tables.other_conditions(facts.controls, facts.sweep, facts.condition),
+        "## Failed rollouts\n\n" + card_tables.failed(facts.failures),
         "## How it was made\n\n" + _provenance(facts.provenance),
         "## Licence\n\n" + _licence(facts),
         *citation(facts.about),
@@ -165,130 +166,6 @@ def _sampled(rows: Iterable[Mapping]) -> str:
         f" Each was run {samples} times per problem, and counts as right when at least half of "
         "the runs that did not fail are."
     )
-
-
-def _counts(facts: CardFacts) -> str:
-    header = [
-        "stratum",
-        "problems",
-        "baseline right",
-        "ablated right",
-        "needs CoT",
-        "existing",
-        "target",
-        "drawn",
-        "missing",
-    ]
-    lines = []
-    for found, count in side_by_side(rates(facts.rows, "stratum"), facts.strata):
-        tested = [found.problems, *_right(found)] if found else [0] * 4
-        target = None if count is None else count.target
-        kept = [count.existing, target, count.drawn, count.missing] if count else [0, None, 0, 0]
-        name = cell(found.group if found else count.stratum)
-        lines.append([name, *map(number, [*tested, *kept])])
-    reached = _shortages(facts.strata) if facts.total is None else _shares_of(facts)
-    return table(header, lines) + "\n\n" + reached
-
-
-def _right(found: Rates) -> list[int]:
-    return [found.baseline_correct.count, found.ablated_correct.count, found.needs_cot.count]
-
-
-def _shortages(strata: Sequence[StratumCount]) -> str:
-    short = [count for count in strata if count.missing]
-    lines = [
-        f"- {cell(count.stratum)}: {count.drawn:,} of {count.target:,}, all there are: "
-        f"{count.existing:,} existing and {count.new:,} new."
-        for count in short
-    ]
-    if lines:
-        return "\n".join(["Strata that fall short of their target:", "", *lines])
-    if any(count.target is not None for count in strata):
-        return "Every stratum reaches its target."
-    return "No stratum has a target."
-
-
-def _shares_of(facts: CardFacts) -> str:
-    asked = f"The study asks for {facts.total:,} problems in all (`draw.total`). "
-    if len(facts.drawn) > facts.total:
-        return f"{asked}There are more, since all that were known before are kept."
-    if len(facts.drawn) < facts.total:
-        return f"{asked}There are {len(facts.drawn):,}, and all of them are here."
-    return f"{asked}Each target is the share of its stratum, in proportion to what passed."
-
-
-def _rates(facts: CardFacts) -> str:
-    header = ["problems", "graded", "baseline right", "ablated right", "needs CoT"]
-    header.append("needs CoT, of baseline right")
-    parts = ["Shares with Wilson's 95 % intervals. Failed problems are in no share."]
-    for by in ("stratum", "source"):
-        groups = [*rates(facts.rows, by), *rates(facts.rows)]
-        lines = [
-            [cell(group.group), number(group.problems), number(group.needs_cot.total)]
-            + [str(share) for share in group[3:]]
-            for group in groups
-        ]
-        parts.append(table([by, *header], lines))
-    if facts.cut_off:
-        parts.append(
-            f"**Cut off.** {facts.cut_off:,} rollouts of the baseline ended at the limit of tokens "
-            "and are judged by what they had come to. Where an ablation is given the chain of "
-            "thought, all of the limit is left for its answer."
-        )
-    trained = sorted({row["source"] for row in facts.rows if "train" in row["source"].lower()})
-    if trained:
-        names = ", ".join(map(code, trained))
-        parts.append(
-            f"**Training data.** {names} may have been seen in training: the published CODI "
-            "models were trained on an augmentation of the GSM8K train split. Such problems are "
-            "right at baseline more often, so more of them are found to need a chain of thought. "
-            "Compare rates within a source, not across sources."
-        )
-    return "\n\n".join(parts)
-
-
-def _controls(facts: CardFacts) -> str:
-    if not facts.controls:
-        return "The sweep has no other conditions."
-    marks = {BASELINE: " (no intervention)", facts.condition: " (decides `needs_cot`)"}
-    lines = [
-        [
-            code(control.condition) + marks.get(control.condition, ""),
-            str(control.correct),
-            str(control.broken),
-            str(control.broken_of_needed),
-        ]
-        for control in facts.controls
-    ]
-    header = ["condition", "right", "broken, of baseline right", "broken, of needs CoT"]
-    others = {control.condition for control in facts.controls} - {BASELINE, facts.condition}
-    text = (
-        f"Conditions of sweep {code(facts.sweep)} on the {facts.controls[0].correct.total:,} "
-        'problems that failed under none of them. "Broken" means not right any more.\n\n'
-    )
-    text += table(header, lines)
-    if others:
-        text += f"\n\n{HOW_TO_READ}"
-    else:
-        text += "\n\nNo control was run: the ablation's effect has nothing to be compared with."
-    return text
-
-
-def _failures(failures: Sequence[Failure]) -> str:
-    if not failures:
-        return "None."
-    groups: dict[tuple[str, str], list[str]] = {}
-    for failure in failures:
-        groups.setdefault((failure.condition, failure.error), []).append(failure.problem_id)
-    lines = [
-        [code(condition), cell(error), number(len(ids)), cell(some(list(dict.fromkeys(ids))))]
-        for (condition, error), ids in list(groups.items())[:_MOST_REASONS]
-    ]
-    text = f"{len(failures):,} rollouts failed. They count as neither right nor wrong.\n\n"
-    text += table(["condition", "reason", "rollouts", "problems"], lines)
-    if len(groups) > _MOST_REASONS:
-        text += f"\n\nAnd {len(groups) - _MOST_REASONS:,} more reasons."
-    return text
 
 
 def _provenance(provenance: Mapping[str, object]) -> str:
