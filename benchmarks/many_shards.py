@@ -3,8 +3,8 @@
 7,500 generated problems through the tiny latent model on a CPU, one job at a time, as where there
 is one GPU. The first job loads the model and makes the rows of all shards (`engine.ahead`); the
 others take their tables. Then one row is edited, and one shard made again. `--problems`,
-`--conditions`, `--shard-size`, `--ahead` and `--held-rows` for other sizes. Prints lines for
-`benchmarks/scale.md`.
+`--conditions`, `--shard-size`, `--ahead` and `--held-rows` for other sizes, `--first` for the job of
+the first shard alone. Prints lines for `benchmarks/scale.md`.
 """
 
 import argparse
@@ -26,9 +26,10 @@ import yaml
 from cotsieve.demo.stories import make_problems, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
+UP_TO_ROLLOUTS, FIRST = ["--until", "generate"], "0000"
 MODEL = ROOT / "resources" / "models" / "tiny-codi"
 COLUMNS = (
-    "problems × conditions", "shards", "ahead", "stale", "whole s", "model loads",
+    "problems × conditions", "shards", "ahead", "held rows", "stale", "whole s", "model loads",
     "start and load s", "job that made rows s", "its peak GiB", "other job s", "Snakemake s",
     "start and load", "beside the work",
 )  # fmt: skip
@@ -82,16 +83,16 @@ def make_study(folder: Path, given: argparse.Namespace) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
 
 
-def timed(folder: Path) -> tuple[float, list[Job]]:
-    """Seconds of a run up to the rollouts, and its jobs."""
+def timed(folder: Path, first: bool) -> tuple[float, list[Job]]:
+    """Seconds of a run up to the rollouts, or to those of the first shard; and its jobs."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "1", "--configfile", "study.yaml"]
     began, started = time.time(), time.perf_counter()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    what = [f"results/many/rollouts/tiny/main/made/{FIRST}.parquet"] if first else UP_TO_ROLLOUTS
     done = subprocess.run(
-        [*command, "--until", "generate"], cwd=folder, env=environment, text=True,
-        capture_output=True,
-    )  # fmt: skip
+        [*command, *what], cwd=folder, env=environment, text=True, capture_output=True
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     seconds = time.perf_counter() - started
     place = Path("generate/tiny/main/made")
@@ -124,6 +125,7 @@ def line(given: argparse.Namespace, stale: int, seconds: float, jobs: list[Job])
         f"{given.problems:,} × {given.conditions + 1}",
         -(-given.problems // given.shard_size),
         given.ahead,
+        f"{given.held_rows:,}",
         stale,
         f"{seconds:.1f}",
         len(makers),
@@ -152,15 +154,18 @@ def main() -> None:
     parser.add_argument("--shard-size", type=int, default=100)
     parser.add_argument("--held-rows", type=int, default=65_536)
     parser.add_argument("--ahead", type=int, default=10_000)
+    parser.add_argument("--first", action="store_true", help="make the first shard alone")
     given = parser.parse_args()
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         make_study(folder, given)
-        seconds, jobs = timed(folder)
+        seconds, jobs = timed(folder, given.first)
         print(line(given, len(jobs), seconds, jobs), flush=True)
+        if given.first:
+            return
         edit_last_row(folder / "problems.jsonl")
-        seconds, jobs = timed(folder)
+        seconds, jobs = timed(folder, False)
         assert len(jobs) == 1, "one shard of them is stale"
         print(line(given, len(jobs), seconds, jobs))
 

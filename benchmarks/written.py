@@ -134,16 +134,20 @@ def _ablated(
 
 
 def samples(bench: Bench) -> Iterator[Line]:
-    """Many samples from many places of the longest trace, its text read once and every time."""
+    """Many samples from many places of a long trace, its text read once and every time.
+
+    The long trace is that of one problem after the other.
+    """
     sizes = bench.sizes
-    longest = max(_stored(bench)[0], key=lambda item: len(item.reasoning))
-    opened = bench.model.opened(longest.problem.question)
-    whole = len(longest.reasoning)
+    stored, _ = _stored(bench)
+    opened = bench.model.opened(stored[0].problem.question)
+    reasoning = [token for item in stored for token in item.reasoning][: sizes.read]
+    whole = len(reasoning)
     ends = sorted({round(whole * (n + 1) / sizes.places) for n in range(sizes.places)})
     starts = [
         Start(
             (place, sample),
-            (*opened, *longest.reasoning[:end]),
+            (*opened, *reasoning[:end]),
             seed=stream_seed(0, f"place {place}", sample),
         )
         for place, end in reversed(list(enumerate(ends)))
@@ -157,7 +161,7 @@ def samples(bench: Bench) -> Iterator[Line]:
     def apart() -> tuple[int, Rows]:
         return _continued(bench, [[start] for start in few])
 
-    name = f"{sizes.samples} samples from each of {len(ends)} places of a trace, "
+    name = f"{sizes.samples} samples from each of {len(ends)} places of {whole} tokens, "
     calls = {"prefix read once": together, "prefix read for every sample": apart}
     yield from _compared(timed(calls, bench.device), name)
 

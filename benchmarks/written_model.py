@@ -50,6 +50,8 @@ class Sizes(NamedTuple):
     batch_rows: int
     written: int
     """Tokens of a trace, at most."""
+    read: int
+    """Tokens of the long trace that samples start from."""
     places: int
     samples: int
     continued: int
@@ -59,8 +61,8 @@ class Sizes(NamedTuple):
 
 
 SIZES = {
-    "cpu": Sizes(24, 6, 64, 96, 20, 20, 24, 200),
-    "cuda": Sizes(256, 2, 512, 256, 100, 100, 32, 500),
+    "cpu": Sizes(24, 6, 64, 96, 400, 100, 100, 24, 300),
+    "cuda": Sizes(256, 2, 512, 256, 256, 100, 100, 32, 500),
 }
 
 

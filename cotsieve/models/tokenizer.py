@@ -24,6 +24,9 @@ END_TOKENS = (
 VOCABULARIES = ({"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"tokenizer.model"})
 """A tokenizer's folder holds at least one of these sets of files."""
 
+AT_ONCE = 512
+"""Texts that are encoded together: while it works, the library holds 10 kB for each."""
+
 
 def load_tokenizer(base: Path, trust_remote_code: bool = False) -> "PreTrainedTokenizerBase":
     """The tokenizer in the folder `base`; nothing is downloaded.
@@ -56,24 +59,26 @@ def encode_questions(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str])
     Words that look like control tokens (`<|eot_id|>`) are read as ordinary text. Raises BadInput
     naming the texts where the tokenizer makes control tokens of them all the same.
     """
-    if not texts:
-        return []
     options = {"split_special_tokens": True, "padding": False, "truncation": False}
-    texts = list(texts)
-    bare = tokenizer(texts, add_special_tokens=False, verbose=False, **options)["input_ids"]
     control = _control_ids(tokenizer)
-    findings = [
-        Finding(
-            f"question {text[:60]!r}",
-            f"the tokenizer turns it into control tokens {sorted(control.intersection(ids))}",
-            "Remove the words that spell a control token.",
-        )
-        for text, ids in zip(texts, bare, strict=True)
-        if control.intersection(ids)
-    ]
+    encoded: list[list[int]] = []
+    findings: list[Finding] = []
+    for start in range(0, len(texts), AT_ONCE):
+        some = list(texts[start : start + AT_ONCE])
+        bare = tokenizer(some, add_special_tokens=False, verbose=False, **options)["input_ids"]
+        findings += [
+            Finding(
+                f"question {text[:60]!r}",
+                f"the tokenizer turns it into control tokens {sorted(control.intersection(ids))}",
+                "Remove the words that spell a control token.",
+            )
+            for text, ids in zip(some, bare, strict=True)
+            if control.intersection(ids)
+        ]
+        encoded += tokenizer(some, add_special_tokens=True, verbose=False, **options)["input_ids"]
     if findings:
         raise BadInput(findings)
-    return tokenizer(texts, add_special_tokens=True, verbose=False, **options)["input_ids"]
+    return encoded
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:

@@ -25,7 +25,9 @@ def test_every_way_of_writing_gives_the_same_tokens():
 
 def test_a_shared_prefix_is_read_at_most_a_twentieth_as_often(monkeypatch):
     monkeypatch.setattr(written_model, "ROUNDS", 1)
-    sizes = written_model.SIZES["cpu"]._replace(problems=3, continued=2, unshared=40)
+    sizes = written_model.SIZES["cpu"]._replace(
+        problems=3, places=20, samples=20, continued=2, unshared=40
+    )
     bench = written_model.load(written_model.EMBEDDED, torch.device("cpu"), sizes)
     _, apart = written.samples(bench)
     read, unlike = apart[-2:]
