@@ -3,8 +3,8 @@
 7,500 generated problems through the tiny latent model on a CPU, one job at a time, as where there
 is one GPU. The first job loads the model and makes the rows of all shards (`engine.ahead`); the
 others take their tables. Then one row is edited, and one shard made again. `--problems`,
-`--conditions`, `--shard-size`, `--ahead` and `--held-rows` for other sizes, `--first` for the job of
-the first shard alone. Prints lines for `benchmarks/scale.md`.
+`--conditions`, `--shard-size`, `--ahead` and `--held-rows` for other sizes, `--first` for the job
+of the first shard alone. Prints lines for `benchmarks/scale.md`.
 """
 
 import argparse
@@ -86,13 +86,13 @@ def make_study(folder: Path, given: argparse.Namespace) -> None:
 def timed(folder: Path, first: bool) -> tuple[float, list[Job]]:
     """Seconds of a run up to the rollouts, or to those of the first shard; and its jobs."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += (
+        [f"results/many/rollouts/tiny/main/made/{FIRST}.parquet"] if first else UP_TO_ROLLOUTS
+    )
     command += ["--directory", str(folder), "--cores", "1", "--configfile", "study.yaml"]
     began, started = time.time(), time.perf_counter()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    what = [f"results/many/rollouts/tiny/main/made/{FIRST}.parquet"] if first else UP_TO_ROLLOUTS
-    done = subprocess.run(
-        [*command, *what], cwd=folder, env=environment, text=True, capture_output=True
-    )
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     seconds = time.perf_counter() - started
     place = Path("generate/tiny/main/made")
