@@ -96,22 +96,34 @@ def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
     Raises BadInput when the model has no rotary positions, or frequencies that change with length.
     """
     from transformers import AutoConfig
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     path = Path(base) / "config.json"
     if read_config(path).get("model_type") not in ROTARY:
         raise bad(f"{path}: model_type", "this family has no rotary positions", MEND_BASE)
     try:
         # The library reads both layouts: `rope_theta` beside `rope_scaling`, and the newer
-        # `rope_parameters` that holds both. The class serves all of them: same formula.
-        rotary = LlamaRotaryEmbedding(AutoConfig.from_pretrained(base, local_files_only=True))
+        # `rope_parameters` that holds both. Its models would take a second to import.
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+        kind = config.rope_parameters["rope_type"]
+        start = _plain_rotation if kind == "default" else ROPE_INIT_FUNCTIONS[kind]
+        frequencies, scaling = start(config)
     except (KeyError, TypeError, ValueError, OSError) as error:
         what = f"its rotary settings cannot be used ({error})"
         raise bad(path, what, MEND_BASE) from error
-    if rotary.rope_type not in STATIC_ROTATIONS:
-        what = f"rotary kind {rotary.rope_type!r} changes with the length of the text"
+    if kind not in STATIC_ROTATIONS:
+        what = f"rotary kind {kind!r} changes with the length of the text"
         raise bad(path, what, f"Use a model with one of {', '.join(STATIC_ROTATIONS)}.")
-    return rotary.inv_freq.detach().float().cpu(), float(rotary.attention_scaling)
+    return frequencies.float().cpu(), float(scaling)
+
+
+def _plain_rotation(config) -> tuple["torch.Tensor", float]:
+    """Frequencies that nothing scales: the only kind for which the library has no function."""
+    import torch
+
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    places = torch.arange(0, size, 2, dtype=torch.float) / size
+    return 1.0 / (config.rope_parameters["rope_theta"] ** places), 1.0
 
 
 def read_config(path: Path) -> dict[str, object]:

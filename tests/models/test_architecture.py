@@ -1,5 +1,6 @@
 """Configurations are read as transformers reads them, or refused by key."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -137,6 +138,22 @@ def test_both_layouts_of_rotary_settings_agree(tmp_path: Path):
     # The scaling leaves fast rotations alone and slows the slowest ones by its factor.
     assert one[0] == plain[0]
     torch.testing.assert_close(one[-1] * 32, plain[-1])
+
+
+@pytest.mark.parametrize("head", [{}, {"head_dim": 128}], ids=["by heads", "head_dim"])
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"rope_type": "linear", "factor": 4.0}, {"rope_type": "yarn", "factor": 4.0}, LLAMA3],
+    ids=["plain", "linear", "yarn", "llama3"],
+)
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_rotations_are_those_of_the_library(tmp_path: Path, family: str, kind: dict, head: dict):
+    settings = {"model_type": family, "rope_theta": 500000.0, **head}
+    base = write(tmp_path, LLAMA | settings | ({"rope_scaling": kind} if kind else {}))
+    module = importlib.import_module(f"transformers.models.{family}.modeling_{family}")
+    rotary = getattr(module, f"{family.title()}RotaryEmbedding")(AutoConfig.from_pretrained(base))
+    frequencies, scaling = inverse_frequencies(base)
+    assert frequencies.equal(rotary.inv_freq) and scaling == rotary.attention_scaling
 
 
 def test_rotary_kinds_that_depend_on_length_are_refused(tmp_path: Path):
