@@ -29,7 +29,7 @@ from benchmarks.running import Outcome, clock  # noqa: E402
 from benchmarks.shapes import Case, Model  # noqa: E402
 from cotsieve.ground import tables  # noqa: E402
 from cotsieve.rollouts.devices import DTYPES, set_matmul_mode  # noqa: E402
-from cotsieve.rollouts.narrow import LEAST_LEADS, Gate  # noqa: E402
+from cotsieve.rollouts.narrow import LEAST_LEADS, Doubt, Gate  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS  # noqa: E402
 
 START_SECONDS = time.time() - STARTED
@@ -130,19 +130,23 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
     set_matmul_mode(what.precision)
     narrow = "fp16" if what.precision == "exact" else what.precision
     engine = bench.engine(narrow, what.batch_rows)
-    gate = wide = None
+    wide = None
     warm = replace(what, problems=min(what.problems, max(8, what.batch_rows // 2)))
     _run(bench, warm, engine, cases[: warm.problems], zeroed, None)
     if bench.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     if what.precision == "exact":
         wide = bench.engine("float32", what.batch_rows)
-        gate = Gate(LEAST_LEADS[narrow], lambda: wide)
+
+    def gate() -> Gate | None:
+        """Without what an earlier round has told."""
+        return Gate(Doubt(LEAST_LEADS[narrow]), lambda: wide) if wide else None
+
     sample = _spread(cases, what.timed)
     ours, theirs, found, wanted = [], [], {}, {}
     for _ in range(what.rounds):
         before = clock(bench.device)
-        found = _run(bench, what, engine, cases, zeroed, gate)
+        found = _run(bench, what, engine, cases, zeroed, gate())
         ours.append((clock(bench.device) - before) / len(cases))
         if sample:
             set_matmul_mode("float32")
@@ -156,7 +160,7 @@ def measure(bench: Bench, what: Measurement) -> report.Line:
     for one in filter(None, (engine, wide)):
         one.phases.seconds.clear()
         one.phases.on, one.finished = True, 0
-    _run(bench, what, engine, cases, zeroed, gate)
+    _run(bench, what, engine, cases, zeroed, gate())
     for one in filter(None, (engine, wide)):
         one.phases.on = False
     # A CPU has no fast float16 products, so float32 is its ceiling.

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and content digests that are not computed twice."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotsieve.ground.faults import bad
+from cotsieve.ground.stopping import before_the_end
 
 CACHE = Path(os.environ.get("COTSIEVE_CACHE", ".cotsieve"))
 """Where digests of large files are remembered; safe to delete."""
@@ -28,13 +30,15 @@ def appearing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
+    remove = functools.partial(temporary.unlink, missing_ok=True)
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
+        with before_the_end(remove):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
         _flush(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        remove()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -16,7 +16,7 @@ from cotsieve.ground.files import appearing
 PROVENANCE = b"cotsieve.provenance"
 CONTENT = b"cotsieve.sha256"
 
-Where = Callable[[pa.Table], pa.ChunkedArray]
+Where = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 """Some rows → for each whether it is wanted."""
 
 
@@ -81,9 +81,11 @@ def writing(
             nonlocal waiting
             waiting = pa.concat_tables([waiting, table.select(schema.names).cast(schema)])
             size = group_rows or max(waiting.num_rows, 1)
-            while waiting.num_rows >= size:
-                write_group(waiting.slice(0, size))
-                waiting = waiting.slice(size)
+            whole = waiting.num_rows // size * size
+            for start in range(0, whole, size):
+                write_group(waiting.slice(start, size))
+            if whole:  # a slice would hold all of the table in memory
+                waiting = waiting.take(np.arange(whole, waiting.num_rows))
 
         yield add
         write_group(waiting)
@@ -151,7 +153,7 @@ def _damage_told(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise bad(path, "there is no such file", "Run the workflow to make it.") from None
-    except BadInput:
+    except (BadInput, MemoryError):
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         first_line = (str(error).splitlines() or ["no detail"])[0]

@@ -1,9 +1,9 @@
 """The frame of a job that makes rollouts: reuse the rows that are kept, make the others, write."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Running:
-    """How a model is run; changes no result, but where a number format lets a row depend on those
-    it is run with."""
+    """How a model is run. It changes no result, unless the number format lets a row depend on the
+    rows that it is run with."""
 
     noted: Mapping[str, str]
     """Where the parts of the model lie, on the machine that planned or fetched them."""
@@ -34,7 +34,7 @@ class Running:
     batch_rows: int | str
     threads: int
     held_rows: int
-    """Rows that are in memory at once."""
+    """Rows that are made together; the memory of a job is a small multiple of theirs."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -60,29 +60,59 @@ def run_shard(
     so that no model is loaded in vain. Once it is, what the shards in `ahead` miss is made as well,
     and their tables are kept for their own jobs.
     """
-    started, rows, failed = time.perf_counter(), 0, 0
+    started, own = time.perf_counter(), _Own(output, problems, recipe, kept)
     work = Stretches(recipe, samples, held_rows)
-    with kept.alone():
-        with (
-            writing_rollouts(output, recipe.origin()) as add,
-            closing(work.of(problems, kept, given, ahead)) as stretches,
-        ):
-            for stretch in stretches:
-                work.fill(stretch, make)
-                for part in stretch:
-                    table = work.table(part)
-                    if part.kept is kept:
-                        add(table)
-                        rows, failed = rows + len(table), failed + failures(table)
-                    else:
-                        _finish(part, table, recipe)
-        kept.finish(output, len(problems), rows, failed)
-    log.info("%d rows, %d of them failed, %.1f s", rows, failed, time.perf_counter() - started)
+    with (
+        kept.alone(),
+        contextlib.closing(work.of(problems, kept, given, ahead)) as stretches,
+        contextlib.ExitStack() as writing,
+    ):
+        for stretch in stretches:
+            work.fill(stretch, make)
+            while stretch:  # none of them stays in memory while the next ones are made
+                part = stretch.pop(0)
+                if part.kept is kept:
+                    own.add(part.problems, work.table(part), writing)
+                else:
+                    _finish(part, work.table(part), recipe)
+    seconds = time.perf_counter() - started
+    log.info("%d rows, %d of them failed, %.1f s", own.rows, own.failed, seconds)
+
+
+@dataclass
+class _Own:
+    """The table of the job's own shard."""
+
+    output: str | Path
+    problems: Sequence[Problem]
+    recipe: Recipe
+    kept: KeptRows
+    done: int = 0
+    """Problems whose rows are in it."""
+    rows: int = 0
+    failed: int = 0
+    _add: Callable[[pa.Table], None] | None = None
+
+    def add(self, some: Sequence[Problem], table: pa.Table, writing: contextlib.ExitStack) -> None:
+        """Add the rows of the next problems; with the last ones the table appears, and is kept.
+
+        It is opened on `writing` with the first ones, so that most jobs, which have one part, leave
+        nothing half-written when they are killed.
+        """
+        if self._add is None:
+            self._add = writing.enter_context(writing_rollouts(self.output, self.recipe.origin()))
+        self._add(table)
+        self.done += len(some)
+        self.rows += len(table)
+        self.failed += failures(table)
+        if self.done == len(self.problems):
+            writing.close()
+            self.kept.finish(self.output, self.done, self.rows, self.failed)
 
 
 def _finish(part: Part, table: pa.Table, recipe: Recipe) -> None:
     """Keep the table of another shard, which its job then need not make; not if a row failed."""
-    if not failures(table):
+    if part.whole and not failures(table):
         with writing_rollouts(part.kept.table, recipe.origin()) as add:
             add(table)
         part.kept.close(len(part.problems), len(table), 0)

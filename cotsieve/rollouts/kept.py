@@ -24,6 +24,7 @@ from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import appearing
 from cotsieve.rollouts.finished import Finished
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.rollouts.table import writing_rollouts
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class KeptRows:
             rows = pa.Table.from_pylist(self._waiting, schema=ROLLOUTS)
             good = rows.filter(_good(rows))
             if good.num_rows:
-                tables.write(good, self._next_part(), ROLLOUTS)
+                with writing_rollouts(self._next_part()) as add:
+                    add(good)
             self._added.append(rows)
         self._waiting, self._written = [], time.monotonic()
 
@@ -193,10 +195,10 @@ def _wait_for(lock: int, folder: Path) -> None:
 
 
 def _rows_of(path: Path, keys: set[str]) -> pa.Table:
-    wanted = pa.array(sorted(keys), pa.string())
-
-    def usable(rows: pa.Table) -> pa.ChunkedArray:
-        return pc.and_(pc.is_in(rows["row_key"], wanted), _good(rows))
+    def usable(rows: pa.Table) -> pa.Array:
+        # A set answers for few rows of a large table sooner than an index built for every group.
+        wanted = pa.array([key in keys for key in rows["row_key"].to_pylist()], pa.bool_())
+        return pc.and_(wanted, _good(rows))
 
     try:
         return tables.read(path, ROLLOUTS, where=usable)

@@ -16,7 +16,7 @@ from cotsieve.rollouts.batch_size import chosen_rows
 from cotsieve.rollouts.decoding import Decoding
 from cotsieve.rollouts.devices import DTYPES, chosen_device, set_matmul_mode
 from cotsieve.rollouts.latent import LatentEngine, LatentStyle, Projection
-from cotsieve.rollouts.narrow import LEAST_LEADS, Gate, exact_format
+from cotsieve.rollouts.narrow import LEAST_LEADS, Doubt, Gate, exact_format
 from cotsieve.rollouts.vocabulary import Vocabulary
 
 TYPICAL_PROMPT = 256
@@ -103,7 +103,8 @@ def load_latent_model(
         batch_rows=batch_rows,
         any_size=precision in ("float32", "exact"),
     )
-    gate = Gate(LEAST_LEADS[first], cache(lambda: parts.engine("float32"))) if exact else None
+    wide = cache(lambda: parts.engine("float32"))
+    gate = Gate(Doubt(LEAST_LEADS[first]), wide) if exact else None
     collapse = definition.get("collapse_spaces")
     if collapse is None:
         collapse = parts.style.prompt_style == "codi-eval"  # as the published evaluation does

@@ -34,23 +34,13 @@ LARGE_ACTIVATIONS = ("qwen2", "qwen3")
 """Families of which some models leave the range of float16 while they run."""
 
 
-@dataclass(frozen=True)
-class Gate:
-    """Which rows of a 16-bit engine run again, and in what."""
-
-    least: float
-    """See LEAST_LEADS."""
-    engine: Callable[[], LatentEngine]
-    """The same model in float32; built when it is first asked for."""
-    wave: int = WAVE
-
-
 @dataclass
 class Doubt:
     """What the rows that ran again have told of the others."""
 
     least: float
-    wave: int
+    """See LEAST_LEADS."""
+    wave: int = WAVE
     changed: float = 0.0
     """Largest lead of a row that came out otherwise."""
     same: list[float] = field(default_factory=list)
@@ -75,6 +65,16 @@ class Doubt:
         unsure = bisect_right(leads, self.lead)
         enough = sum(lead > self.changed for lead in self.same) >= SAME
         return 0 if enough and not unsure else min(len(leads), max(unsure, self.wave))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Which rows of a 16-bit engine run again, and in what."""
+
+    doubt: Doubt
+    """Goes with the model: what rows have told holds for those that come after them."""
+    engine: Callable[[], LatentEngine]
+    """The same model in float32; built when it is first asked for."""
 
 
 def lead_of(done: Completion) -> float:

@@ -173,8 +173,9 @@ def _ablated(
     }
     others = [stored_trace(loaded, problem, row, given) for problem, row in donors]
     others = [trace for trace in others if trace.reasoning]
+    wanted = [problem for chosen in missing.values() for problem in chosen]
+    rows = {(row["problem_id"], row["sample"]): row for row in baseline(wanted).to_pylist()}
     for pairs, chosen in missing.items():
-        rows = {(row["problem_id"], row["sample"]): row for row in baseline(chosen).to_pylist()}
         for sample in sorted({sample for _, sample in pairs}):
             names = [condition for condition, at in pairs if at == sample]
             stored = [

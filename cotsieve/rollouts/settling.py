@@ -8,7 +8,7 @@ import torch
 
 from cotsieve.rollouts.decoding import Finished
 from cotsieve.rollouts.latent import LatentEngine
-from cotsieve.rollouts.narrow import Doubt, Gate, lead_of
+from cotsieve.rollouts.narrow import Gate, lead_of
 from cotsieve.rollouts.work import Work
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ def settled(engine: LatentEngine, work: Work, gate: Gate | None) -> Iterator[lis
 
 def _gated(engine: LatentEngine, work: Work, gate: Gate) -> Iterator[list[Finished]]:
     """Rows in 16 bits; those in doubt in float32, the closest first."""
-    if work.rows <= gate.wave:
+    doubt, again = gate.doubt, 0
+    if work.rows <= doubt.wave:
         yield from _settled_ties(gate.engine(), work)
         return
-    doubt, again = Doubt(gate.least, gate.wave), 0
     for part in _parts(work):
         rows = [row for finished in engine.run(work.on(part)) for row in _named(finished, part)]
         rows.sort(key=lambda row: lead_of(row[1]))

@@ -51,6 +51,8 @@ class Part:
     kept: KeptRows
     there: list[pa.Table]
     missing: Missing
+    whole: bool = True
+    """Whether these are all problems of the shard."""
     lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """Held while another job's shard is worked on."""
 
@@ -99,8 +101,8 @@ class Stretches:
         tables.load_converters()
         with contextlib.ExitStack() as ending:
             for part in stretch:
-                ending.callback(part.kept.flush)
                 ending.enter_context(before_the_end(part.kept.flush))
+                ending.callback(part.kept.flush)
             for number, finished in enumerate(make(missing)):
                 self._progress = self._progress or Progress()  # the model is loaded by now
                 if not number:
@@ -112,35 +114,50 @@ class Stretches:
             part.there.append(part.kept.take_added())
 
     def table(self, part: Part) -> pa.Table:
-        """All rows of a filled part, in the order of its problems."""
+        """All rows of a filled part, in the order of its problems; the part forgets them."""
         wanted = (_named(*item) for item in self._wanted(part.problems))
-        return in_order(pa.concat_tables(part.there), wanted)
+        there, part.there = part.there, []
+        return in_order(pa.concat_tables(there), wanted)
 
     def _own(
         self, problems: Sequence[Problem], kept: KeptRows, given: Given | None
     ) -> Iterator[Part]:
-        for start in range(0, max(len(problems), 1), self._most):
-            some = problems[start : start + self._most]
+        start = 0
+        for some in self._cut(problems):
             part, reused = self._part(some, kept, given(some) if given else None)
-            log.info("%d problems; %d rows are kept from before", len(some), reused)
+            place = f"problems {start + 1} to {start + len(some)} of {len(problems)}"
+            told = f"{len(problems)} problems" if len(some) == len(problems) else place
+            log.info("%s; %d rows are kept from before", told, reused)
             self._made = self._made or bool(part.missing)
+            start += len(some)
             yield part
 
+    def _cut(self, problems: Sequence[Problem]) -> Iterator[Sequence[Problem]]:
+        """As many as may be held at once; of no problems one part, which is empty."""
+        starts = range(0, max(len(problems), 1), self._most)
+        return (problems[start : start + self._most] for start in starts)
+
     def _others(self, ahead: Iterable[Ahead], locks: contextlib.ExitStack) -> Iterator[Part]:
-        """Shards that miss something and that no other job is at; what is larger than a stretch is
-        left to its own job."""
+        """Shards that miss something and that no other job is at, or parts of larger ones.
+
+        The rows of parts are kept for the shard's own job, which then needs no model.
+        """
         for shard in ahead if self._made else ():
-            if len(shard.problems) > self._most:
+            lock = locks.enter_context(contextlib.ExitStack())
+            if not lock.enter_context(shard.kept.alone_now()):
+                lock.close()
                 continue
-            with contextlib.ExitStack() as lock:
-                if not lock.enter_context(shard.kept.alone_now()):
-                    continue
-                part, _ = self._part(shard.problems, shard.kept)
-                if not part.missing:
-                    continue
-                part.lock = lock.pop_all()
-            locks.callback(part.lock.close)
-            yield part
+            whole, complete = len(shard.problems) <= self._most, True
+            for some in self._cut(shard.problems):
+                part, _ = self._part(some, shard.kept)
+                if part.missing:
+                    complete = False
+                    part.whole = whole
+                    if whole:  # of several parts the last may be filled long after it is yielded
+                        part.lock = lock
+                    yield part
+            if complete:
+                lock.close()
 
     def _part(
         self, problems: Sequence[Problem], kept: KeptRows, given: pa.Table | None = None

@@ -15,12 +15,12 @@ Key = tuple[str, str, int]
 
 NAME = ("problem_id", "condition", "sample")
 
-GROUP_ROWS = 2_048
+GROUP_ROWS = 512
 """Rows that are read together; fixed, so that a table's bytes tell nothing of how it was made."""
 
 
 def writing_rollouts(
-    path: str | Path, origin: Mapping[str, object]
+    path: str | Path, origin: Mapping[str, object] | None = None
 ) -> AbstractContextManager[Callable[[pa.Table], None]]:
     """Yield a function that adds the next rows to a table."""
     return tables.writing(path, ROLLOUTS, origin, GROUP_ROWS)
@@ -54,5 +54,22 @@ def renamed(found: pa.Table, row_keys: Mapping[Key, str]) -> pa.Table:
     return rows
 
 
+def _large(kind: pa.DataType) -> pa.DataType:
+    """The same type with offsets of 64 bits."""
+    if pa.types.is_list(kind):
+        return pa.large_list(kind.value_field)
+    return pa.large_string() if pa.types.is_string(kind) else kind
+
+
+_LARGE = pa.schema([field.with_type(_large(field.type)) for field in ROLLOUTS])
+
+
 def _taken(rollouts: pa.Table, places: list[int]) -> pa.Table:
-    return rollouts.combine_chunks().take(pa.array(places, pa.int64()))
+    """Rows by their places, some at a time: all texts of a column may pass 2 GiB together."""
+    large = rollouts.cast(_LARGE).combine_chunks()
+    indices = pa.array(places, pa.int64())
+    parts = [
+        large.take(indices.slice(start, GROUP_ROWS)).cast(ROLLOUTS)
+        for start in range(0, len(places), GROUP_ROWS)
+    ]
+    return pa.concat_tables([ROLLOUTS.empty_table(), *parts])

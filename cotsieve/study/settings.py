@@ -217,8 +217,8 @@ class Engine(Part):
     """How many other shards a job works on once its model is loaded, so that the load is paid once.
     auto: all of them where the machine's only GPU is used, else none."""
     held_rows: Count = 65_536
-    """Rows (problems × conditions × samples) a job has in memory at once, whatever the size of its
-    shard; a larger shard is worked through part by part."""
+    """Rows (problems × conditions × samples) a job makes together, whatever the size of its shard;
+    a larger one is worked through part by part."""
     keep_problems: Count = 200
     """A job that is killed loses at most so many finished problems,"""
     keep_seconds: Annotated[float, Field(gt=0)] = 30.0

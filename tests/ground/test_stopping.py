@@ -54,6 +54,27 @@ def test_a_job_that_is_terminated_finishes_writing(tmp_path):
     assert "stopped by a signal" in (tmp_path / "job.log").read_text()
 
 
+HALF = """
+import time
+from cotsieve.ground.files import appearing
+from cotsieve.ground.stopping import stop_when_told
+stop_when_told()
+with appearing("whole") as temporary:
+    temporary.write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_file_that_is_being_written_does_not_stay_behind(tmp_path):
+    job = started(HALF, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    job.terminate()
+    job.communicate(timeout=30)
+    assert job.returncode == 143
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_last_act_that_waits_in_vain_does_not_keep_the_job(tmp_path):
     """As one does that needs a lock of the code it interrupted."""
     vain = "from cotsieve.ground import stopping\nstopping.GRACE = 1\n" + JOB.replace(

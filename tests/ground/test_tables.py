@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -53,6 +54,36 @@ def test_rows_come_back_with_types_nulls_and_origin(tmp_path):
 def test_no_rows_come_back_as_no_rows(tmp_path):
     tables.write([], tmp_path / "table.parquet", SCHEMA)
     assert tables.read(tmp_path / "table.parquet", SCHEMA).num_rows == 0
+
+
+@pytest.mark.parametrize("cut", [[301], [1, 99, 201], [7] * 43])
+def test_groups_of_a_size_do_not_tell_how_rows_came(tmp_path, cut):
+    rows, start = pa.Table.from_pylist(ROWS, schema=SCHEMA), 0
+    with tables.writing(tmp_path / "cut.parquet", SCHEMA, None, group_rows=50) as add:
+        for count in cut:
+            add(rows.slice(start, count))
+            start += count
+    with tables.writing(tmp_path / "whole.parquet", SCHEMA, None, group_rows=50) as add:
+        add(rows)
+    content = (tmp_path / "whole.parquet").read_bytes()
+    assert (tmp_path / "cut.parquet").read_bytes() == content
+    file = pq.ParquetFile(tmp_path / "cut.parquet")
+    assert [file.metadata.row_group(i).num_rows for i in range(7)] == [50] * 6 + [1]
+    some = tables.read(
+        tmp_path / "cut.parquet", SCHEMA, ["count"], lambda rows: pc.greater(rows["count"], 100)
+    )
+    assert some["count"].to_pylist() == list(range(101, 300))
+
+
+def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch):
+    tables.write(ROWS, tmp_path / "table.parquet", SCHEMA)
+
+    def full(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", full)
+    with pytest.raises(MemoryError):
+        tables.read(tmp_path / "table.parquet", SCHEMA)
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):

@@ -136,10 +136,15 @@ def test_shards_are_worked_on_together_as_far_as_rows_are_held(
     assert maker.asked == asked
 
 
-def test_a_shard_larger_than_what_is_held_is_left_to_its_own_job(tmp_path: Path) -> None:
-    maker = Maker()
-    run(tmp_path, 0, maker, ahead=(3,), held=4)
-    assert maker.asked == [4, 2]
+def test_a_shard_larger_than_what_is_held_is_worked_on_in_parts(tmp_path: Path) -> None:
+    whole, maker = Maker(), Maker()
+    run(tmp_path / "whole", 3, whole)
+    run(tmp_path, 0, maker, ahead=(3, 6), held=4)
+    assert maker.asked == [4, 2, 4, 2, 4, 2]
+    for first in (3, 6):
+        assert len(run(tmp_path, first, maker, held=4)) == 6
+    assert len(maker.asked) == 6
+    assert (tmp_path / "3.parquet").read_bytes() == (tmp_path / "whole/3.parquet").read_bytes()
 
 
 def test_a_job_stopped_in_a_later_part_makes_no_row_again(tmp_path: Path) -> None:
@@ -151,15 +156,16 @@ def test_a_job_stopped_in_a_later_part_makes_no_row_again(tmp_path: Path) -> Non
 
 
 class LongWriter(Maker):
-    """Writes thousands of tokens per row, and looks how much memory is in use."""
+    """Writes thousands of tokens per row, and looks how much memory rows take."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.most = 0
+        self.most, self.before = 0, []
 
     def __call__(self, missing: Missing) -> Iterator[list[dict]]:
+        self.before.append(pa.total_allocated_bytes())
         for rows in super().__call__(missing):
-            yield [row | {"token_ids": list(range(1000, 2000))} for row in rows]
+            yield [row | {"token_ids": list(range(1000, 5000))} for row in rows]
             in_use = tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes()
             self.most = max(self.most, in_use)
 
@@ -167,16 +173,19 @@ class LongWriter(Maker):
 def test_memory_follows_the_rows_held_and_not_the_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "GROUP_ROWS", 8)
+    monkeypatch.setattr(table, "GROUP_ROWS", 4)
+    held = 16 * 4000 * 4
 
     def most(folder: Path, count: int) -> int:
-        maker = LongWriter()
+        maker, at_first = LongWriter(), pa.total_allocated_bytes()
         tracemalloc.start()
         run(folder, 0, maker, held=16, count=count)
         tracemalloc.stop()
+        left = [in_use - at_first for in_use in maker.before]
+        assert max(left) < held / 2, "rows of an earlier part stay in memory"
         return maker.most
 
     run(tmp_path / "warm", 0, LongWriter(), count=8)  # loads what converts rows
     small, large = most(tmp_path / "small", 16), most(tmp_path / "large", 80)
-    assert small > 16 * 1000 * 4, "the rows held are seen"
+    assert small > held, "the rows held are seen"
     assert large < 1.5 * small

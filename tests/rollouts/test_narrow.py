@@ -33,7 +33,7 @@ def test_exact_gives_the_rows_of_float32(made: MadeCodi, least, held, caplog, mo
     model = load(made, 16, precision="exact")
     assert model.engine.decoder.dtype == torch.float16
     assert model.gate.engine().decoder.dtype == torch.float32
-    model = replace(model, gate=replace(model.gate, least=least, wave=3))
+    model = replace(model, gate=replace(model.gate, doubt=Doubt(least, wave=3)))
     monkeypatch.setattr(narrow, "SAME", 3)
     monkeypatch.setattr(settling, "HELD", held)
     with caplog.at_level(logging.INFO):

@@ -50,7 +50,9 @@ def test_latent_rows_are_those_of_the_cpu(makes):
     def rows(device: str) -> dict:
         model = load_latent(made, 16, max_new_tokens=5, device=device, precision="exact")
         assert model.engine.decoder.device.type == device
-        return texts(run_latent(replace(model, gate=replace(model.gate, wave=4)), some, how))
+        doubt = replace(model.gate.doubt, wave=4)
+        model = replace(model, gate=replace(model.gate, doubt=doubt))
+        return texts(run_latent(model, some, how))
 
     expected = rows("cpu")
     with pretended_gpu():
