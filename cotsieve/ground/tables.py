@@ -84,8 +84,9 @@ def writing(
             whole = waiting.num_rows // size * size
             for start in range(0, whole, size):
                 write_group(waiting.slice(start, size))
-            if whole:  # a slice would hold all of the table in memory
-                waiting = waiting.take(np.arange(whole, waiting.num_rows))
+            if whole:  # copied, since a slice would hold all of the table in memory
+                rest = waiting.slice(whole)
+                waiting = rest.take(np.arange(rest.num_rows))
 
         yield add
         write_group(waiting)

@@ -103,7 +103,7 @@ def inverse_frequencies(base: Path) -> tuple["torch.Tensor", float]:
         raise bad(f"{path}: model_type", "this family has no rotary positions", MEND_BASE)
     try:
         # The library reads both layouts: `rope_theta` beside `rope_scaling`, and the newer
-        # `rope_parameters` that holds both. Its models would take a second to import.
+        # `rope_parameters` that holds both. Its models would take longer to import.
         config = AutoConfig.from_pretrained(base, local_files_only=True)
         kind = config.rope_parameters["rope_type"]
         start = _plain_rotation if kind == "default" else ROPE_INIT_FUNCTIONS[kind]

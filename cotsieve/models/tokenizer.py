@@ -25,7 +25,7 @@ VOCABULARIES = ({"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"tokenizer.mo
 """A tokenizer's folder holds at least one of these sets of files."""
 
 AT_ONCE = 512
-"""Texts that are encoded together: while it works, the library holds 10 kB for each."""
+"""Texts that are encoded together: while it works, the library holds some 9 kB for each."""
 
 
 def load_tokenizer(base: Path, trust_remote_code: bool = False) -> "PreTrainedTokenizerBase":

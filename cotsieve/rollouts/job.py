@@ -74,7 +74,9 @@ def run_shard(
                 if part.kept is kept:
                     own.add(part.problems, work.table(part), writing)
                 else:
-                    _finish(part, work.table(part), recipe)
+                    if part.whole:
+                        _finish(part, work.table(part), recipe)
+                    part.lock.close()
     seconds = time.perf_counter() - started
     log.info("%d rows, %d of them failed, %.1f s", own.rows, own.failed, seconds)
 
@@ -112,11 +114,10 @@ class _Own:
 
 def _finish(part: Part, table: pa.Table, recipe: Recipe) -> None:
     """Keep the table of another shard, which its job then need not make; not if a row failed."""
-    if part.whole and not failures(table):
+    if not failures(table):
         with writing_rollouts(part.kept.table, recipe.origin()) as add:
             add(table)
         part.kept.close(len(part.problems), len(table), 0)
-    part.lock.close()
 
 
 def with_torch(running: Running, load: Callable[[], Any]) -> Any:

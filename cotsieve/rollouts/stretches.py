@@ -65,7 +65,7 @@ class Stretches:
         self._samples = samples
         self._most = max(1, held_rows // (len(recipe.conditions) * samples))
         self._progress: Progress | None = None
-        self._made = False
+        self._incomplete = False
 
     def of(
         self,
@@ -128,7 +128,7 @@ class Stretches:
             place = f"problems {start + 1} to {start + len(some)} of {len(problems)}"
             told = f"{len(problems)} problems" if len(some) == len(problems) else place
             log.info("%s; %d rows are kept from before", told, reused)
-            self._made = self._made or bool(part.missing)
+            self._incomplete = self._incomplete or bool(part.missing)
             start += len(some)
             yield part
 
@@ -142,7 +142,7 @@ class Stretches:
 
         The rows of parts are kept for the shard's own job, which then needs no model.
         """
-        for shard in ahead if self._made else ():
+        for shard in ahead if self._incomplete else ():
             lock = locks.enter_context(contextlib.ExitStack())
             if not lock.enter_context(shard.kept.alone_now()):
                 lock.close()

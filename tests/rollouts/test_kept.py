@@ -57,7 +57,7 @@ class Engine:
                 yield [row(self.how, problem, condition) for condition, _ in pairs]
 
 
-def make(folder: Path, engine: Engine, most_problems: int = 2, held_rows: int = 99) -> bytes:
+def make(folder: Path, engine: Engine, most_problems: int = 2) -> bytes:
     run_shard(
         folder / "shard.parquet",
         problems=PROBLEMS,
@@ -65,7 +65,7 @@ def make(folder: Path, engine: Engine, most_problems: int = 2, held_rows: int = 
         samples=1,
         kept=kept_rows(folder, most_problems),
         make=engine,
-        held_rows=held_rows,
+        held_rows=99,
     )
     return (folder / "shard.parquet").read_bytes()
 
