@@ -1,0 +1,101 @@
+"""Published rollouts of "Thought Anchors": folders of the layout of uzaymacar/math-rollouts.
+
+A tree holds `problem_<id>/` folders with problem.json, base_solution.json, chunks.json and
+chunk_<i>/solutions.json; forced answers lie in a tree beside it whose name ends in _forced_answer.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cotsieve.ground.faults import bad
+
+FORCED_TREE = "_forced_answer"
+NEEDED = ("problem.json", "base_solution.json", "chunks.json")
+
+Entry = dict[str, Any]
+"""One of solutions.json."""
+
+
+@dataclass(frozen=True)
+class PublishedTrace:
+    """One base solution, its sentences and the rollouts around them, as they were published."""
+
+    folder: str
+    """Where it lay, from the top of the tree on."""
+    problem: Mapping[str, Any]
+    base: Mapping[str, Any]
+    chunks: list[str]
+    rollouts: Mapping[int, list[Entry]]
+    """Sentence → its entries, failed ones among them; only those that have a file."""
+    forced: Mapping[int, list[Entry]] = field(default_factory=dict)
+    labels: list[Entry] | None = None
+
+    @property
+    def problem_id(self) -> str:
+        """problem_<id>, with the kind of base solution where that tells traces apart."""
+        return self.folder.rsplit("/", 1)[-1]
+
+
+def published_traces(root: str | Path) -> Iterator[PublishedTrace]:
+    """The traces in a folder, in the order of their paths; trees of forced answers are joined.
+
+    Raises BadInput for a folder without any, and for files that are no JSON of this layout.
+    """
+    root = Path(root)
+    folders = sorted(path.parent for path in root.rglob("chunks.json"))
+    folders = [path for path in folders if not path.parent.name.endswith(FORCED_TREE)]
+    if not folders:
+        what = "there is no problem_<id> folder with a chunks.json in it"
+        raise bad(root, what, "Give the folder that holds the published problems.")
+    for folder in folders:
+        yield read_trace(folder, root)
+
+
+def read_trace(folder: Path, root: Path) -> PublishedTrace:
+    """The trace in one folder. Raises BadInput where a file is missing or not of this layout."""
+    for name in NEEDED:
+        if not (folder / name).is_file():
+            raise bad(folder, f"there is no {name}", "Fetch the whole folder of the problem again.")
+    problem, base, chunks = (_loaded(folder / name, dict) for name in NEEDED)
+    labelled = folder / "chunks_labeled.json"
+    beside = folder.parent.with_name(folder.parent.name + FORCED_TREE) / folder.name
+    return PublishedTrace(
+        folder.relative_to(root).as_posix(),
+        problem,
+        base,
+        _texts(folder / "chunks.json", chunks),
+        _solutions(folder),
+        _solutions(beside),
+        _loaded(labelled, list) if labelled.is_file() else None,
+    )
+
+
+def _texts(path: Path, chunks: Mapping[str, Any]) -> list[str]:
+    found = chunks.get("chunks")
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise bad(path, "it has no list of sentences under `chunks`", "Fetch the file again.")
+    return found
+
+
+def _solutions(folder: Path) -> dict[int, list[Entry]]:
+    found = {}
+    for path in folder.glob("chunk_*/solutions.json"):
+        number = re.fullmatch(r"chunk_(\d+)", path.parent.name)
+        if number:
+            found[int(number[1])] = _loaded(path, list)
+    return dict(sorted(found.items()))
+
+
+def _loaded(path: Path, kind: type) -> Any:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise bad(path, f"cannot be read as JSON ({error})", "Fetch the file again.") from None
+    if not isinstance(value, kind):
+        named = "an object" if kind is dict else "a list"
+        raise bad(path, f"it is not {named}", "Fetch the file again.")
+    return value
