@@ -29,6 +29,8 @@ class PublishedTrace:
     problem: Mapping[str, Any]
     base: Mapping[str, Any]
     chunks: list[str]
+    thought: str
+    """The text the sentences were found in."""
     rollouts: Mapping[int, list[Entry]]
     """Sentence → its entries, failed ones among them; only those that have a file."""
     forced: Mapping[int, list[Entry]] = field(default_factory=dict)
@@ -68,6 +70,7 @@ def read_trace(folder: Path, root: Path) -> PublishedTrace:
         problem,
         base,
         _texts(folder / "chunks.json", chunks),
+        str(chunks.get("solution_text", "")),
         _solutions(folder),
         _solutions(beside),
         _loaded(labelled, list) if labelled.is_file() else None,
