@@ -42,6 +42,20 @@ def sentences(text: str) -> list[Sentence]:
     return _merged(found)
 
 
+def first_sentence(response: str, windows: tuple[int, ...] = (400, 4000)) -> str | None:
+    """The first sentence of what a response thinks, or of a response that does not; None if blank.
+
+    Looked for in the first characters before the whole text is split: it is sure once two follow.
+    """
+    for window in windows:
+        start = response[:window]
+        found = sentences(start[thinking_span(start)])
+        if len(found) > 2 and window < len(response):
+            return found[0].text
+    found = sentences(response[thinking_span(response)])
+    return found[0].text if found else None
+
+
 def thinking_span(text: str, think_open: str = "<think>", think_close: str = "</think>") -> slice:
     """The part of a response that is split: trimmed, up to the first closing tag.
 

@@ -1,18 +1,19 @@
 """What became of every rollout around a sentence: its answer, whether it is right, what it wrote."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from cotsieve.answers.exact import exact
 from cotsieve.answers.graders import compare_many
-from cotsieve.answers.thought_anchors import normalized
+from cotsieve.answers.thought_anchors import checks, normalized, read_answer
 from cotsieve.findings.anchors.published import Entry, PublishedTrace
 from cotsieve.findings.anchors.trace_rollouts import FORCED, RESAMPLED
+from cotsieve.findings.grades import grade_rollouts
+from cotsieve.rollouts.sentences import first_sentence
 
 Row = dict[str, Any]
-
-WINDOWS = (400, 4000)
-"""Characters in which a first sentence is looked for before the whole text is split."""
 
 
 def answer_class(prediction: str) -> str:
@@ -83,3 +84,64 @@ def _class(pair: tuple[str | None, str], verdict: str) -> str | None:
     if prediction is None or verdict == "no_answer":
         return None
     return answer_class(reference if verdict == "correct" else prediction)
+
+
+def rollout_outcomes(
+    rollouts: pa.Table,
+    kind: str,
+    references: Mapping[str, str],
+    before: Mapping[tuple[str, int, int], str],
+    grader: str,
+    tolerance: float,
+    processes: int = 1,
+) -> list[Row]:
+    """Rows of OUTCOMES for rollouts of one kind, in their order.
+
+    `references` maps problems to reference answers, `before` sentences to the thought read before
+    them: by the published rule a box in it is the forced answer.
+    """
+    units = rollouts["problem_id"].to_pylist()
+    names = [parsed_unit(unit) for unit in units]
+    expected = {unit: references[name[0]] for unit, name in zip(units, names, strict=True)}
+    grades = grade_rollouts(rollouts, expected, grader, tolerance, processes)
+    columns = ["sample", "text", "answer_text", "finish_reason", "error"]
+    rows = [
+        _row(kind, name, written, grade, before)
+        for name, written, grade in zip(
+            names, rollouts.select(columns).to_pylist(), grades, strict=True
+        )
+    ]
+    answered = [row for row in rows if row["published_answer"] is not None]
+    pairs = [(row["published_answer"], references[row["problem_id"]]) for row in answered]
+    for row, correct in zip(answered, checks(pairs, processes), strict=True):
+        row["published_correct"] = correct
+    for row in rows:
+        pair = row["prediction"], references[row["problem_id"]]
+        row["answer_class"] = _class(pair, row["verdict"])
+    return rows
+
+
+def _row(
+    kind: str,
+    name: tuple[str, int, int],
+    written: Row,
+    grade: Row,
+    before: Mapping[tuple[str, int, int], str],
+) -> Row:
+    failed = written["finish_reason"] == "failed"
+    prediction = grade["prediction"]
+    seen = written["text"] if kind == RESAMPLED else before[name] + (written["answer_text"] or "")
+    answer = None if failed else read_answer(seen)
+    silent = "unfinished" if written["finish_reason"] == "length" else "empty"
+    return {
+        **dict(zip(("problem_id", "sample", "sentence"), name, strict=True)),
+        "kind": kind,
+        "rollout": written["sample"],
+        "status": "error" if failed else silent if prediction is None else "valid",
+        "error": written["error"] or grade["reason"],
+        "published_answer": answer,
+        "published_correct": None,
+        "prediction": prediction,
+        "verdict": grade["verdict"],
+        "replacement": None if failed or kind != RESAMPLED else first_sentence(written["text"]),
+    }
