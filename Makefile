@@ -6,7 +6,7 @@ DEVICE ?= cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 # Snakemake meets a study file that is missing or broken with a traceback.
-CHECK := $(BIN)/python -m cotsieve.study.study_file $(STUDY)
+CHECK := $(BIN)/python -m cotsieve.study.settings.file $(STUDY)
 
 .PHONY: run preflight plan status explain publish test test-unit test-slow bench lint format rulegraph export clean
 
@@ -18,7 +18,7 @@ status: .venv/ready  ## tell where the study stands, from its files alone
 	@$(BIN)/python -m cotsieve.report.status $(STUDY)
 
 preflight: .venv/ready  ## look for everything that would stop a run (docs/reliability.md)
-	@$(BIN)/python -m cotsieve.study.preflight $(STUDY)
+	@$(BIN)/python -m cotsieve.study.checks.preflight $(STUDY)
 
 plan: .venv/ready  ## show what would be run
 	@$(CHECK)

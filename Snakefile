@@ -50,7 +50,7 @@ rule all:
 
 
 onstart:
-    before_the_first_job()
+    start()
 
 
 onsuccess:

@@ -27,9 +27,9 @@ from benchmarks import ceilings, report, running, shapes  # noqa: E402
 from benchmarks.reference import Reference, Zeroed  # noqa: E402
 from benchmarks.running import Outcome, clock  # noqa: E402
 from benchmarks.shapes import Case, Model  # noqa: E402
+from cotsieve.engine.devices import DTYPES, set_matmul_mode  # noqa: E402
+from cotsieve.engine.latent.narrow import LEAST_LEADS, Doubt, Gate  # noqa: E402
 from cotsieve.ground import tables  # noqa: E402
-from cotsieve.rollouts.devices import DTYPES, set_matmul_mode  # noqa: E402
-from cotsieve.rollouts.narrow import LEAST_LEADS, Doubt, Gate  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS  # noqa: E402
 
 START_SECONDS = time.time() - STARTED

@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from cotsieve.demo.stories import make_problems
-from cotsieve.findings.drawing import draw_dataset
+from cotsieve.findings.dataset.drawing import draw_dataset
 from cotsieve.findings.grades import GRADES, grade_rollouts
 from cotsieve.findings.merge import MERGED, write_merged
-from cotsieve.findings.necessity import MERGED_COLUMNS, NECESSITY, necessity
+from cotsieve.findings.necessity.judging import MERGED_COLUMNS, NECESSITY, necessity
 from cotsieve.ground.files import write_text
 from cotsieve.ground.tables import check, provenance, read, write
 from cotsieve.problems.problem import PROBLEMS, difficulty
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
-from cotsieve.study.settings import Draw
+from cotsieve.study.settings.outcome import Draw
 
 SHARD = 250
 DISTINCT = 10_000

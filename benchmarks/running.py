@@ -9,14 +9,14 @@ import torch
 
 from benchmarks.reference import Zeroed
 from benchmarks.shapes import Case, Model
-from cotsieve.models.transformer import Decoder
-from cotsieve.rollouts.decoding import Completion, Decoding, Rows
-from cotsieve.rollouts.devices import DTYPES
-from cotsieve.rollouts.interventions import Intervention
-from cotsieve.rollouts.latent import LatentEngine, Projection
-from cotsieve.rollouts.narrow import Gate
-from cotsieve.rollouts.settling import settled
-from cotsieve.rollouts.work import Work
+from cotsieve.engine.decoder import Decoder
+from cotsieve.engine.decoding import Completion, Decoding, Rows
+from cotsieve.engine.devices import DTYPES
+from cotsieve.engine.latent.engine import LatentEngine, Projection
+from cotsieve.engine.latent.narrow import Gate
+from cotsieve.engine.latent.settling import settled
+from cotsieve.engine.latent.work import Work
+from cotsieve.interventions.thoughts import Intervention
 
 Outcome = dict[tuple[int, int], Completion]
 """(problem, condition) → what was written."""

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.models.architecture import Architecture, read_architecture
-from cotsieve.models.weight_files import read_state
-from cotsieve.rollouts.latent import LatentStyle
+from cotsieve.engine.latent.engine import LatentStyle
+from cotsieve.weights.architecture import Architecture, read_architecture
+from cotsieve.weights.files import read_state
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "resources" / "models" / "tiny-codi"
@@ -97,7 +97,7 @@ def demo_questions() -> list[list[int]]:
     """The bundled sample as tokens."""
     import json
 
-    from cotsieve.models.tokenizer import encode_questions, load_tokenizer
+    from cotsieve.weights.tokenizer import encode_questions, load_tokenizer
 
     lines = SAMPLE.read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line)["question"].strip() for line in lines]

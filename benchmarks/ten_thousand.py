@@ -23,8 +23,8 @@ sys.path.insert(0, str(ROOT))
 
 from cotsieve.demo.stories import make_problems, write_jsonl  # noqa: E402
 from cotsieve.findings.original import export_checkpoint  # noqa: E402
-from cotsieve.study.plan import Plan  # noqa: E402
-from cotsieve.study.settings import read_study  # noqa: E402
+from cotsieve.study.plan.problems import Plan  # noqa: E402
+from cotsieve.study.settings.reading import read_study  # noqa: E402
 
 PROBLEMS = 10_000
 STUDY = {

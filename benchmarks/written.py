@@ -34,10 +34,10 @@ from benchmarks.written_model import (  # noqa: E402
     random_model,
     timed,
 )
-from cotsieve.rollouts.reasoning import Trace, ablate, stored_trace, trace  # noqa: E402
-from cotsieve.rollouts.sampling import Nucleus, stream_seed  # noqa: E402
+from cotsieve.engine.sampling import Nucleus, stream_seed  # noqa: E402
+from cotsieve.engine.written.engine import Start, families  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE  # noqa: E402
-from cotsieve.rollouts.writing import Start, families  # noqa: E402
+from cotsieve.rollouts.written_rows import Trace, ablate, stored_trace, trace  # noqa: E402
 
 Rows = dict[Any, list[int]]
 """Key → token ids."""

@@ -14,11 +14,12 @@ from benchmarks.running import clock
 from benchmarks.shapes import ROOT
 from cotsieve.demo.reasoner_evaluation import STYLE, as_problems
 from cotsieve.demo.stories import make_problems
+from cotsieve.engine.loading import load_reasoning_model
+from cotsieve.engine.written.engine import WritingEngine
+from cotsieve.engine.written.model import ReasoningModel
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.reasoning_model import ReasoningModel, load_reasoning_model
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE
-from cotsieve.rollouts.writing import WritingEngine
 
 EMBEDDED = ROOT / "resources" / "models" / "tiny-reasoner"
 ROUNDS = 3

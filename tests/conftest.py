@@ -1,7 +1,11 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, and the makers of tiny models and studies on the path."""
 
 import os
+import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Tiny models are slower on many threads than on one, and tests run side by side."""
 SHARED = Path(os.environ.get("COTSIEVE_SHARED", ROOT.parent / "shared"))
+sys.path.append(str(ROOT / "tests" / "makers"))
+
+if TYPE_CHECKING:
+    from make_codi import MadeCodi
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +25,20 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the folder of published data and golden outputs at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def makes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "MadeCodi"]:
+    """Make a tiny checkpoint of a family, once for all tests that ask for the same."""
+    from make_codi import make_codi
+
+    @cache
+    def make(family: str, **options: object) -> "MadeCodi":
+        return make_codi(tmp_path_factory.mktemp(family), family, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["llama", "gpt2"])
+def made(request: pytest.FixtureRequest, makes: Callable[..., "MadeCodi"]) -> "MadeCodi":
+    return makes(request.param, layers=4)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cotsieve.ground.faults import BadInput  # noqa: E402
-from cotsieve.study.edited_rows import EditedRows  # noqa: E402
-from cotsieve.study.explain import Explained, changes, grouped  # noqa: E402
-from cotsieve.study.study_file import study_values  # noqa: E402
+from cotsieve.study.checks.explain import (  # noqa: E402
+    EditedRows,
+    Explained,
+    changes,
+    grouped,
+)
+from cotsieve.study.identity.ingredients import code_names  # noqa: E402
+from cotsieve.study.settings.file import study_values  # noqa: E402
+
+SCRIPTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow/scripts").glob("*.py")]
 
 
 def main() -> int:
@@ -73,9 +80,10 @@ def planned(
     needed = set(workflow.dag.needrun_jobs())
     plan = workflow.globals["plan"]
     edited = EditedRows(plan, Path("results") / plan.study.study / "problems.parquet")
+    names = code_names(SCRIPTS, ROOT)
     levels = (sorted(level, key=_in_order) for level in workflow.dag.toposorted())
     return [
-        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited)))
+        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited, names)))
         for level in levels
         for job in level
         if job in needed and job.output
@@ -91,7 +99,7 @@ def name_of(job) -> str:
     return "/".join(value for key, value in job.wildcards_dict.items() if key != "study")
 
 
-def reasons_for(job, workflow, edited: EditedRows) -> Iterator[str]:
+def reasons_for(job, workflow, edited: EditedRows, names: Mapping[str, str]) -> Iterator[str]:
     """Why a job is planned, what it was planned for first."""
     records = [record for file in job.output if (record := workflow.persistence.metadata(file))]
     missing = [file for file in job.output if not Path(file).exists()]
@@ -104,7 +112,7 @@ def reasons_for(job, workflow, edited: EditedRows) -> Iterator[str]:
     if reason.incomplete_output:
         yield "left incomplete by an earlier run"
     rows = partial(edited.count, shard_of(job))
-    yield from changes(records[0].params or [], map(repr, job.non_derived_params), rows)
+    yield from changes(records[0].params or [], map(repr, job.non_derived_params), rows, names)
     makers = made_again_by(job, workflow)
     if makers:
         yield f"input is made again by {', '.join(makers)}"

@@ -14,15 +14,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from explain import planned  # noqa: E402
 
-from cotsieve.ground.faults import BadInput, bad  # noqa: E402
-from cotsieve.publish.folder import (  # noqa: E402
+from cotsieve.findings.dataset.publishing import (  # noqa: E402
     DATASET,
     TRACE_DATASET,
     Kind,
     LocalFile,
     checked_files,
 )
-from cotsieve.publish.repository import (  # noqa: E402
+from cotsieve.findings.dataset.repository import (  # noqa: E402
     MAIN,
     Repository,
     check_name,
@@ -31,9 +30,11 @@ from cotsieve.publish.repository import (  # noqa: E402
     state,
     upload,
 )
-from cotsieve.study.explain import grouped  # noqa: E402
-from cotsieve.study.settings import Study, read_study  # noqa: E402
-from cotsieve.study.study_file import study_values  # noqa: E402
+from cotsieve.ground.faults import BadInput, bad  # noqa: E402
+from cotsieve.study.checks.explain import grouped  # noqa: E402
+from cotsieve.study.settings.file import study_values  # noqa: E402
+from cotsieve.study.settings.reading import read_study  # noqa: E402
+from cotsieve.study.settings.study import Study  # noqa: E402
 
 
 def main() -> int:

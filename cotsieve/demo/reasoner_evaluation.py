@@ -14,13 +14,14 @@ from cotsieve.answers.thinking import CLOSE, OPEN
 from cotsieve.demo import stories
 from cotsieve.demo.reasoner_text import FORCED_ANSWER
 from cotsieve.demo.tiny_evaluation import percent
+from cotsieve.engine.loading import load_reasoning_model
+from cotsieve.engine.written.model import ReasoningModel
+from cotsieve.interventions.prompts import INSTRUCTION
+from cotsieve.interventions.text import altered_answer
 from cotsieve.problems.problem import STRATA, Problem, difficulty
-from cotsieve.rollouts.reasoning import Trace, ablate, stored_trace, trace
-from cotsieve.rollouts.reasoning_model import ReasoningModel, load_reasoning_model
-from cotsieve.rollouts.reasoning_text import INSTRUCTION
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE
-from cotsieve.rollouts.thought_edits import altered_answer
+from cotsieve.rollouts.written_rows import Trace, ablate, stored_trace, trace
 
 STYLE = {
     "prompt": "raw",

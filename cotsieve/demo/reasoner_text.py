@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 from cotsieve.answers.thinking import CLOSE, OPEN
 from cotsieve.demo.stories import LARGEST_RESULT, Problem
 from cotsieve.demo.vocabulary import SPECIAL_TOKENS, template_words
-from cotsieve.rollouts.reasoning_text import INSTRUCTION, THOUGHTS
+from cotsieve.interventions.prompts import INSTRUCTION, THOUGHTS
 
 LONGEST_SEQUENCE = 512
 LARGEST_NUMBER = LARGEST_RESULT + 10  # a result plus 7, as when an ablation alters it, is one token

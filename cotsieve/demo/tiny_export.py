@@ -3,6 +3,7 @@
 import copy
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -71,14 +72,21 @@ def export_checkpoint(model: TinyCodi, tokenizer: PreTrainedTokenizerBase, out: 
     weights = out / "model.safetensors"
     save_file(tensors, weights, metadata={"format": "pt"})
     weights.chmod(0o644)
-    write_json(base_config(model.shape, tokenizer), base / "config.json")
-    tokenizer.save_pretrained(base)
+    export_base(base_config(model.shape, tokenizer), tokenizer, base)
+
+
+def export_base(
+    config: Mapping[str, object], tokenizer: PreTrainedTokenizerBase, out: Path
+) -> None:
+    """Write what a model's folder holds besides weights: its configurations and tokenizer."""
+    write_json(config, out / "config.json")
+    tokenizer.save_pretrained(out)
     # Older library versions do not know the class name that newer ones write.
-    settings = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    write_json(settings, base / "tokenizer_config.json")
+    write_json(settings, out / "tokenizer_config.json")
     generation = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    write_json(generation, base / "generation_config.json")
+    write_json(generation, out / "generation_config.json")
 
 
 def load_exported(out: Path, shape: ModelShape) -> TinyCodi:

@@ -32,9 +32,9 @@ from cotsieve.demo.reasoner_text import (
     thought,
 )
 from cotsieve.demo.tiny_corpus import IGNORED, pad
-from cotsieve.demo.tiny_export import base_config, write_json
+from cotsieve.demo.tiny_export import base_config, export_base, write_json
 from cotsieve.demo.tiny_model import INITIAL_GAIN, ModelShape
-from cotsieve.rollouts.reasoning_text import THOUGHTS
+from cotsieve.interventions.prompts import THOUGHTS
 
 STATED = -4
 """Place of the stated answer in a reasoning that ends "So the answer is N.", line end, tag."""
@@ -196,14 +196,7 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Pat
     """Write a plain Hugging Face folder with weights in half precision."""
     model.half().save_pretrained(out)
     (out / "model.safetensors").chmod(0o644)
-    write_json(configuration(tokenizer), out / "config.json")
-    tokenizer.save_pretrained(out)
-    # Older library versions do not know the class name that newer ones write.
-    settings = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    write_json(settings, out / "tokenizer_config.json")
-    generation = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    write_json(generation, out / "generation_config.json")
+    export_base(configuration(tokenizer), tokenizer, out)
 
 
 def configuration(tokenizer: PreTrainedTokenizerBase) -> dict:

@@ -1,8 +1,9 @@
 """A digest of the code a script can reach: what a rule's results depend on besides their inputs.
 
-Comments, docstrings and layout do not count. Imports inside the package are followed wherever they
-stand; a data file counts when a reached module names it as a string and it lies in that module's
-folder. Paths enter relative to the root, so a moved checkout keeps its fingerprints. What parsing
+Comments, docstrings and layout do not count, nor where a file lies: an import counts by what it
+binds and by the content of the file it leads to, so a module that is moved and imported from its
+new place is the same code. Imports inside the package are followed wherever they stand; a data file
+counts when a reached module names it as a string and it lies in that module's folder. What parsing
 told of a file is remembered by its bytes, since every call of the workflow asks for all of them.
 """
 
@@ -26,7 +27,9 @@ def reached_files(
 ) -> dict[str, str]:
     """Relative path → digest of every file the script's results depend on, in path order.
 
-    Files whose relative path starts with one of `without` are neither counted nor followed.
+    The digest of a module has two parts, with a dot between: of its own code, and of what it
+    imports inside the package. Files whose relative path starts with one of `without` are neither
+    counted nor followed.
     """
     root, parsed = Path(root).resolve(), _parsed_files()
     found: dict[str, str] = {}
@@ -37,10 +40,14 @@ def reached_files(
         if name in found or name.startswith(without):
             continue
         source = parsed.source(path, path.stat().st_mtime_ns)
-        found[name] = source.digest
-        queue += [
-            file for file in map(functools.partial(_module_file, root), source.imports) if file
-        ]
+        links = []
+        for module, part, bound in source.links:
+            files = _imported_files(root, module, part)
+            queue += files
+            if files and not files[0].relative_to(root).as_posix().startswith(without):
+                target = parsed.source(files[0], files[0].stat().st_mtime_ns)
+                links.append([target.digest, part, bound])
+        found[name] = f"{source.digest[:16]}.{_digest(json.dumps(sorted(links)).encode())[:16]}"
         for word in source.words:
             data = path.parent / word
             if data.is_file():
@@ -51,7 +58,9 @@ def reached_files(
 
 class _Source(NamedTuple):
     digest: str
-    imports: list[str]
+    """Of the code without its imports inside the package."""
+    links: list[list[str]]
+    """Module, name taken from it (empty for the module itself) and name it is bound to."""
     words: list[str]
     """Strings that could be the name of a file."""
 
@@ -94,22 +103,22 @@ def _parsed_files() -> _ParsedFiles:
     return _ParsedFiles()
 
 
-def _checked(digest: str, imports: list[str], words: list[str]) -> _Source:
-    if not all(isinstance(word, str) for word in [digest, *imports, *words]):
+def _checked(digest: str, links: list[list[str]], words: list[str]) -> _Source:
+    if not all(isinstance(word, str) for word in [digest, *words, *(x for y in links for x in y)]):
         raise TypeError("a note holds strings only")
-    return _Source(digest, imports, words)
+    return _Source(digest, [[module, part, bound] for module, part, bound in links], words)
 
 
 def _parsed(code: bytes) -> _Source:
     tree = ast.parse(code)
-    imports = list(_imports(tree))
-    _drop_docstrings(tree)
+    links = list(_links(tree))
+    _drop_told_apart(tree)
     words = [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _file_name(node.value)
     ]
-    return _Source(_digest(ast.unparse(tree).encode()), imports, words)
+    return _Source(_digest(ast.unparse(tree).encode()), links, words)
 
 
 def _file_name(word: str) -> bool:
@@ -117,31 +126,47 @@ def _file_name(word: str) -> bool:
     return bool(stem and dot and suffix.isalnum() and "/" not in word and "\n" not in word)
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _links(tree: ast.AST) -> Iterator[list[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ([alias.name, "", ""] for alias in node.names if _inside(alias.name))
+        elif _is_inner_import(node):
+            yield from ([node.module, one.name, one.asname or one.name] for one in node.names)
 
 
-def _module_file(root: Path, module: str) -> Path | None:
-    if module.split(".")[0] != PACKAGE:
-        return None
-    stem = root.joinpath(*module.split("."))
-    for file in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+def _inside(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE
 
 
-def _drop_docstrings(tree: ast.AST) -> None:
-    """Remove docstrings, and the bare strings that document fields."""
+def _is_inner_import(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and not node.level and _inside(node.module or "")
+
+
+def _imported_files(root: Path, module: str, part: str) -> list[Path]:
+    """The file an import leads to, and the packages on its way that hold code."""
+    names = [*module.split("."), part] if part else module.split(".")
+    file = _module_file(root, names) or _module_file(root, names[:-1])
+    folders = [root.joinpath(*names[:count]) for count in range(1, len(names))]
+    packages = [folder / "__init__.py" for folder in folders]
+    return [*([file] if file else []), *(one for one in packages if one.is_file())]
+
+
+def _module_file(root: Path, names: list[str]) -> Path | None:
+    stem = root.joinpath(*names)
+    files = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _drop_told_apart(tree: ast.AST) -> None:
+    """Remove docstrings, bare strings that document fields, and imports inside the package."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.stmt):
-            kept = [statement for statement in body if not _is_bare_string(statement)]
+            kept = [
+                statement
+                for statement in body
+                if not (_is_bare_string(statement) or _is_inner_import(statement))
+            ]
             node.body = kept or [ast.Pass()]
 
 

@@ -1,7 +1,10 @@
-"""Why the Hugging Face hub did not give what was asked of it, said so that it can be mended."""
+"""What the Hugging Face hub gave, and why it did not, said so that it can be mended."""
 
 import contextlib
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from cotsieve.ground.faults import BadInput, bad
 
@@ -44,3 +47,16 @@ def _explained(where: str, error: Exception, otherwise: str, before: str) -> Bad
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     what = f"{before}the hub could not be reached ({reason})"
     return bad(where, what, f"Check the spelling and the connection, {otherwise}")
+
+
+_COMMIT = re.compile(r"/snapshots/([0-9a-f]{40})(?:/|$)")
+
+
+def fetched_commits(fetched: str | Path) -> dict[str, str]:
+    """Part of a model → the commit it was fetched at.
+
+    `fetched` is what the rule `fetch_model` wrote; the hub's cache names its folders by commit.
+    """
+    folders = json.loads(Path(fetched).read_text(encoding="utf-8"))
+    found = {part: _COMMIT.search(Path(folder).as_posix()) for part, folder in folders.items()}
+    return {part: match[1] for part, match in found.items() if match}

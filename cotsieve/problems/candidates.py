@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotsieve.ground.faults import Finding, bad
-from cotsieve.problems.cells import RowFault, identity_text, question_text, shown
+from cotsieve.problems.cells import RowFault, cell, identity_text, inner, question_text, shown
 from cotsieve.problems.problem import Problem
 from cotsieve.problems.records import place, read_records, read_text, refuse
-from cotsieve.problems.row import cell, inner
 from cotsieve.problems.sources import (
     FORMATS,
     VARIANTS,

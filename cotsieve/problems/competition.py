@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from cotsieve.problems.cells import MOST_STEPS, RowFault, shown
-from cotsieve.problems.row import Row, cell
+from cotsieve.problems.cells import MOST_STEPS, Row, RowFault, cell, shown
 
 MATH = ("problem", "level", "type", "solution")
 MATH500 = ("problem", "solution", "answer", "subject", "level")
@@ -19,29 +18,12 @@ def math_row(record: Mapping[str, object]) -> Row:
     A solution without a box, or whose last box is empty as in two rows of the training split, makes
     a bad row. An own column `answer` is not read: it may disagree with the solution.
     """
-    level, fault = _level(cell(record, "level"))
-    return Row(
-        question=cell(record, "problem"),
-        solution=cell(record, "solution"),
-        answer_is="boxed",
-        level=level,
-        subject=_subject(cell(record, "type")),
-        fault=fault,
-    )
+    return _leveled(record, "type")._replace(answer_is="boxed")
 
 
 def math500_row(record: Mapping[str, object]) -> Row:
     """A row of MATH-500 (Lightman et al. 2023), which gives the answer in its own column."""
-    level, fault = _level(cell(record, "level"))
-    return Row(
-        question=cell(record, "problem"),
-        solution=cell(record, "solution"),
-        answer=cell(record, "answer"),
-        answer_is="text",
-        level=level,
-        subject=_subject(cell(record, "subject")),
-        fault=fault,
-    )
+    return _leveled(record, "subject")._replace(answer=cell(record, "answer"), answer_is="text")
 
 
 def deepscaler_row(record: Mapping[str, object]) -> Row:
@@ -54,6 +36,18 @@ def deepscaler_row(record: Mapping[str, object]) -> Row:
         solution=record.get("solution") or None,
         answer=cell(record, "answer"),
         answer_is="text",
+    )
+
+
+def _leveled(record: Mapping[str, object], subject: str) -> Row:
+    """A row with a level and, in the column `subject`, what it is about; its answer is not read."""
+    level, fault = _level(cell(record, "level"))
+    return Row(
+        question=cell(record, "problem"),
+        solution=cell(record, "solution"),
+        level=level,
+        subject=_subject(cell(record, subject)),
+        fault=fault,
     )
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from cotsieve.problems.cells import RowFault, shown
-from cotsieve.problems.row import Row, cell
+from cotsieve.problems.cells import Row, RowFault, cell, shown
 
 AM = ("messages",)
 

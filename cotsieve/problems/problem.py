@@ -14,16 +14,21 @@ STRATA = ("2-step", "3-step", "4-step", "5+step")
 UNKNOWN = "unknown"
 """The stratum of a problem whose number of steps nothing tells."""
 
+TOLD = (
+    ("problem_id", pa.string()),
+    ("source", pa.string()),
+    ("row", pa.int32()),
+    ("question", pa.string()),
+    ("solution", pa.string()),
+    ("answer", pa.string()),
+    ("steps", pa.int32()),
+    ("stratum", pa.string()),
+)
+"""The columns by which every table of problems tells them."""
+
 PROBLEMS = pa.schema(
     [
-        ("problem_id", pa.string()),
-        ("source", pa.string()),
-        ("row", pa.int32()),
-        ("question", pa.string()),
-        ("solution", pa.string()),
-        ("answer", pa.string()),
-        ("steps", pa.int32()),
-        ("stratum", pa.string()),
+        *TOLD,
         ("error", pa.string()),
         ("level", pa.int32()),
         ("subject", pa.string()),

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.cells import (
+    Row,
     RowFault,
     answer_text,
     boxed_answer,
+    cell,
     identity_text,
+    inner,
     latex_answer,
     marked_answer,
     question_text,
@@ -29,7 +32,6 @@ from cotsieve.problems.competition import (
 from cotsieve.problems.distilled import AM, am_row
 from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
 from cotsieve.problems.records import place, read_records, refuse
-from cotsieve.problems.row import Row, cell, inner
 
 FORMATS = ("gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am")
 VARIANTS = ("clean", "corrupted")

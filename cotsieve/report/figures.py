@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cotsieve.ground.files import write_text
-from cotsieve.report.figure_data import FigureData
-from cotsieve.report.wording import VERDICT_WORDS
+from cotsieve.report.facts.figure_data import FigureData
+from cotsieve.report.facts.wording import VERDICT_WORDS
 
 Rows = Sequence[Mapping[str, Any]]
 

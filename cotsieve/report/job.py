@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotsieve.findings.dataset import DATASET
+from cotsieve.findings.dataset.folder import DATASET
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.ground import tables
 from cotsieve.ground.files import write_text
 from cotsieve.problems.problem import PROBLEMS
-from cotsieve.report.explorer import packed
-from cotsieve.report.facts import study_facts
-from cotsieve.report.figure_data import figure_data
+from cotsieve.report.facts.figure_data import figure_data
+from cotsieve.report.facts.gathered import study_facts
+from cotsieve.report.facts.grader_check import DISAGREEMENTS
+from cotsieve.report.facts.inputs import ModelTables, StudyTables
 from cotsieve.report.figures import write_figures
-from cotsieve.report.grader_check import DISAGREEMENTS
-from cotsieve.report.inputs import ModelTables, StudyTables
-from cotsieve.report.page import page
+from cotsieve.report.page.explorer import packed
+from cotsieve.report.page.frame import page
 
 
 def write_report(index: str | Path, figures: str | Path, study: StudyTables) -> None:

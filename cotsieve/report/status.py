@@ -16,15 +16,15 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotsieve.ground.durations import duration
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.joblog import STOPPED
+from cotsieve.ground.joblog import STOPPED, duration
 from cotsieve.report.throughput import JobTime, job_times
-from cotsieve.study.model_settings import ImportedModel, ReasoningModel
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import Study, read_study
-from cotsieve.study.shards import Shard
-from cotsieve.study.study_file import study_values
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.shards import Shard
+from cotsieve.study.settings.file import study_values
+from cotsieve.study.settings.models import ImportedModel, ReasoningModel
+from cotsieve.study.settings.reading import read_study
+from cotsieve.study.settings.study import Study
 
 TRACES = "traces"
 """Stands for a sweep where a model's baseline is stored before its sweeps."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from cotsieve.report import plots
-from cotsieve.report.page import STYLE, filled
-from cotsieve.report.wording import escaped
+from cotsieve.report.facts.wording import escaped
+from cotsieve.report.page import plots
+from cotsieve.report.page.frame import STYLE, filled
 
 TIMES = "throughput.html"
 _HERE = Path(__file__).resolve().parent

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.fetched_model import at_hand
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import take_gpu
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.stretches import Ahead, Given, Make, Part, Stretches
 from cotsieve.rollouts.table import failures, writing_rollouts
+from cotsieve.weights.hub import resolve
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,51 @@ def run_shard(
     log.info("%d rows, %d of them failed, %.1f s", own.rows, own.failed, seconds)
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a job is given that makes rollouts of a shard, of whatever kind."""
+
+    output: str | Path
+    problems: Sequence[Problem]
+    model: Mapping[str, Any]
+    """Its full definition,"""
+    decoding: Mapping[str, Any]
+    """and that of how its text is decoded."""
+    recipe: Recipe
+    running: Running
+    kept: KeptRows
+    ahead: Iterable[Ahead] = ()
+    """Other shards to make rows of, once the model is loaded."""
+
+    def run(self, make: Make, samples: int, given: Given | None = None) -> None:
+        """Write the table: `run_shard` with what the job was given."""
+        run_shard(
+            self.output,
+            problems=self.problems,
+            recipe=self.recipe,
+            samples=samples,
+            kept=self.kept,
+            make=make,
+            held_rows=self.running.held_rows,
+            given=given,
+            ahead=self.ahead,
+        )
+
+    def loaded(self, load: Callable[..., Any]) -> Any:
+        """The model, loaded by one of the loaders of the engines, and how long that took told."""
+        running = self.running
+        return with_torch(
+            running,
+            lambda: load(
+                self.model,
+                running.files,
+                self.decoding,
+                device=running.device,
+                batch_rows=running.batch_rows,
+            ),
+        )
+
+
 @dataclass
 class _Own:
     """The table of the job's own shard."""
@@ -131,3 +176,29 @@ def with_torch(running: Running, load: Callable[[], Any]) -> Any:
     device = loaded.engine.decoder.device
     log.info("model loaded on %s in %.1f s", device, time.perf_counter() - started)
     return loaded
+
+
+log = logging.getLogger(__name__)
+
+
+def at_hand(
+    noted: Mapping[str, str], places: Mapping[str, tuple[str, str | None, str]]
+) -> dict[str, str]:
+    """Part → its folder here; one that this machine does not have is fetched once more.
+
+    `noted` are the folders where another job fetched to, `places` repository, revision and what is
+    needed of it. Raises BadInput when the hub is out of reach.
+    """
+    found = {}
+    for part, folder in noted.items():
+        if not Path(folder).exists():
+            repository, revision, kind = places[part]
+            log.info("%s is not on this machine; fetching %s", folder, repository)
+            folder = str(resolve(repository, _commit(Path(folder)) or revision, kind).resolve())
+        found[part] = folder
+    return found
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit a folder of the hub's cache is a snapshot of."""
+    return folder.name if folder.parent.name == "snapshots" else None

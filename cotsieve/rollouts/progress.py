@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cotsieve.ground.durations import duration
+from cotsieve.ground.joblog import duration
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from cotsieve.answers.thinking import CLOSE
 from cotsieve.demo import stories
 from cotsieve.demo.reasoner_evaluation import WELL_FORMED, as_problems, load, rollouts
 from cotsieve.demo.reasoner_text import LARGEST_NUMBER, answer, chain, prompt, thought
-from cotsieve.models.tokenizer import load_tokenizer
-from cotsieve.rollouts.reasoning_text import THOUGHTS, raw_prompt
-from cotsieve.rollouts.sentences import sentences
+from cotsieve.interventions.prompts import THOUGHTS, raw_prompt
+from cotsieve.interventions.sentences import sentences
+from cotsieve.weights.tokenizer import load_tokenizer
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "models" / "tiny-reasoner"
 CONDITIONS = {

@@ -15,7 +15,7 @@ from hub_server import serving
 from pages import PAGES, ROOT, Block, blocks, commands, inline_commands
 from slurm_cluster import SITE, Cluster
 
-from cotsieve.study.settings import read_study
+from cotsieve.study.settings.reading import read_study
 
 STORIES = ("docs/own-data.md", "docs/tour.md")
 """Pages that are followed from top to bottom, in a checkout that has run the default study."""

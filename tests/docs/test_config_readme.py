@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from cotsieve.study.conditions import Condition, TextCondition
-from cotsieve.study.model_settings import Decoding, Model, ReasoningModel, Style
-from cotsieve.study.part import Part
-from cotsieve.study.settings import Source
+from cotsieve.study.settings.conditions import Condition, TextCondition
+from cotsieve.study.settings.models import Decoding, Model, ReasoningModel, Style
+from cotsieve.study.settings.part import Part
+from cotsieve.study.settings.sources import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "config" / "README.md").read_text(encoding="utf-8")

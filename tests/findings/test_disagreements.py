@@ -1,4 +1,4 @@
-from cotsieve.findings.disagreements import disagreements
+from cotsieve.report.facts.grader_check import disagreements
 
 
 def test_rows_on_which_graders_differ():

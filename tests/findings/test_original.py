@@ -6,17 +6,17 @@ import pyarrow as pa
 import pytest
 from findings_cases import problem_row, problems_of, rollouts_of
 
-from cotsieve.findings.dataset import new_rows, published_row, write_dataset
-from cotsieve.findings.existing import read_existing
+from cotsieve.findings.dataset.existing import read_existing
+from cotsieve.findings.dataset.folder import new_rows, published_row, write_dataset
+from cotsieve.findings.dataset.strata import draw_original
 from cotsieve.findings.grades import GRADES, grade_rollouts
 from cotsieve.findings.merge import merge
-from cotsieve.findings.necessity import necessity
+from cotsieve.findings.necessity.judging import necessity
 from cotsieve.findings.original import (
     export_checkpoint,
     import_checkpoint,
     rollouts_from_checkpoint,
 )
-from cotsieve.findings.strata import draw_original
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import PROBLEMS, Problem, count_steps, difficulty, problems_from

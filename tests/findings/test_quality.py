@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotsieve.findings.fill import filled
+from cotsieve.findings.dataset.fill import filled
 from cotsieve.findings.quality import Measure, quality, quality_markdown, words
 from cotsieve.problems.problem import Problem
 from cotsieve.problems.sources import read_source

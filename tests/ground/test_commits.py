@@ -2,7 +2,7 @@
 
 import json
 
-from cotsieve.ground.commits import fetched_commits
+from cotsieve.ground.hub import fetched_commits
 
 CACHE = "/cache/models--owner--name/snapshots/"
 

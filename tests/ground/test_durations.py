@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotsieve.ground.durations import duration
+from cotsieve.ground.joblog import duration
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,45 @@ def test_where_the_tree_lies_does_not_count(root, tmp_path_factory):
     assert reached_files(JOB, other) == reached_files(JOB, root)
 
 
+MOVED = "cotsieve/attic/deep/near.py"
+
+
+def test_a_module_that_moves_is_the_same_code(root):
+    before = set(reached_files(JOB, root).values())
+    for name in (MOVED, "cotsieve/attic/deep/table.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "cotsieve/room" / Path(name).name).rename(root / name)
+    edit(root, JOB, "cotsieve.room.near", "cotsieve.attic.deep.near")
+    assert set(reached_files(JOB, root).values()) == before
+    edit(root, MOVED, "return far", "return 1 + far")
+    assert set(reached_files(JOB, root).values()) != before
+
+
+@pytest.mark.parametrize("sibling", ["def go(path):\n    return 2\n", "VALUE = 1\n"])
+def test_an_import_that_leads_elsewhere_counts(root, sibling):
+    (root / "cotsieve/room/other.py").write_text(sibling)
+    edit(
+        root,
+        "cotsieve/room/near.py",
+        "    import cotsieve.other.late\n",
+        "    from cotsieve.room import other\n",
+    )
+    before = reached_files(JOB, root)
+    edit(
+        root,
+        "cotsieve/room/near.py",
+        "from cotsieve.room import far",
+        "from cotsieve.room import other as far",
+    )
+    assert reached_files(JOB, root)["cotsieve/room/near.py"] != before["cotsieve/room/near.py"]
+
+
+def test_code_in_a_package_on_the_way_counts(root):
+    before = reached_files(JOB, root)
+    edit(root, "cotsieve/__init__.py", "", "VALUE = 1")
+    assert reached_files(JOB, root) != before
+
+
 def test_circular_imports_end(root):
     edit(root, "cotsieve/room/far.py", "def go", "from cotsieve.room import near\n\n\ndef go")
     assert "cotsieve/room/far.py" in reached_files(JOB, root)

@@ -7,18 +7,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.sources import read_source
-
-GOOD = {"question": "One and one?", "answer": "<<1+1=2>>\n#### 2", "id": "first"}
-MAPPED = {"format": "columns", "columns": {"question": "question", "answer": "answer"}}
-GSM8K = {"format": "gsm8k"}
-PAIRS = {"format": "pairs"}
-
-
-def _lines(*rows) -> bytes:
-    return "\n".join(json.dumps(row) for row in rows).encode()
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -40,11 +32,13 @@ def _bad_text() -> bytes:
 
 
 def _answer(value: object) -> bytes:
-    return _lines({"question": "Fine?", "answer": 1}, {"question": "How many?", "answer": value})
+    return json_lines(
+        {"question": "Fine?", "answer": 1}, {"question": "How many?", "answer": value}
+    )
 
 
 def _asked(question: object) -> bytes:
-    return _lines(GOOD, {**GOOD, "question": question})
+    return json_lines(GOOD, {**GOOD, "question": question})
 
 
 PAIR = {"pair_id": 5, "clean": {**GOOD, "answer": 2, "full_answer": "#### 2"}, "corrupted": {}}
@@ -57,7 +51,7 @@ CASES = {
     "byte-order mark": ("a.jsonl", b"\xef\xbb\xbf{}", GSM8K, ["byte-order mark", "without one"]),
     "line is not UTF-8": (
         "a.jsonl",
-        _lines(GOOD) + b'\n{"question": "\xff"}',
+        json_lines(GOOD) + b'\n{"question": "\xff"}',
         GSM8K,
         ["a.jsonl row 1 (line 2)", "byte 0xff is not UTF-8", "Save the file as UTF-8"],
     ),
@@ -69,13 +63,13 @@ CASES = {
     ),
     "line is not JSON": (
         "a.jsonl",
-        _lines(GOOD) + b"\n{'question'}",
+        json_lines(GOOD) + b"\n{'question'}",
         GSM8K,
         ["a.jsonl row 1 (line 2)", "invalid JSON", "one complete object"],
     ),
     "blank line": (
         "a.jsonl",
-        _lines(GOOD) + b"\n\n" + _lines(GOOD),
+        json_lines(GOOD) + b"\n\n" + json_lines(GOOD),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "invalid JSON", "one complete object"],
     ),
@@ -93,7 +87,7 @@ CASES = {
     ),
     "row is a list": (
         "a.jsonl",
-        _lines(GOOD, [1, 2]),
+        json_lines(GOOD, [1, 2]),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "[1, 2], not an object", 'Write {"column": value'],
     ),
@@ -135,25 +129,25 @@ CASES = {
     ),
     "cut zstd": (
         "a.jsonl.zst",
-        pa.Codec("zstd").compress(_lines(GOOD), asbytes=True)[:-4],
+        pa.Codec("zstd").compress(json_lines(GOOD), asbytes=True)[:-4],
         GSM8K,
         ["a.jsonl.zst", "damaged or cut zstd", "Fetch it again"],
     ),
     "zstd without its ending": (
         "a.jsonl",
-        pa.Codec("zstd").compress(_lines(GOOD), asbytes=True),
+        pa.Codec("zstd").compress(json_lines(GOOD), asbytes=True),
         GSM8K,
         ["a.jsonl", "it is zstd data", "Add .zst"],
     ),
     "cut gzip": (
         "a.jsonl.gz",
-        gzip.compress(_lines(*[GOOD] * 50), mtime=0)[:-12],
+        gzip.compress(json_lines(*[GOOD] * 50), mtime=0)[:-12],
         GSM8K,
         ["a.jsonl.gz", "damaged or cut gzip", "Fetch it again"],
     ),
     "gzip without its name": (
         "a.jsonl",
-        gzip.compress(_lines(GOOD), mtime=0),
+        gzip.compress(json_lines(GOOD), mtime=0),
         GSM8K,
         ["a.jsonl", "it is gzip data", "Add .gz"],
     ),
@@ -177,13 +171,13 @@ CASES = {
     ),
     "unmapped column": (
         "a.jsonl",
-        _lines({"problem": "1?", "answer": 1}),
+        json_lines({"problem": "1?", "answer": 1}),
         MAPPED,
         ["a.jsonl", "no row has a column 'question'", "Columns there: ['problem', 'answer']"],
     ),
     "row without a column": (
         "a.jsonl",
-        _lines(GOOD, {"answer": "#### 1"}),
+        json_lines(GOOD, {"answer": "#### 1"}),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "it has no 'question'", "Add 'question'"],
     ),
@@ -225,19 +219,19 @@ CASES = {
     ),
     "no marker": (
         "a.jsonl",
-        _lines(GOOD, {**GOOD, "answer": "So 2."}),
+        json_lines(GOOD, {**GOOD, "answer": "So 2."}),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "missing ####", "or map an answer"],
     ),
     "marker without a number": (
         "a.jsonl",
-        _lines(GOOD, {**GOOD, "answer": "#### two"}),
+        json_lines(GOOD, {**GOOD, "answer": "#### two"}),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "not one number behind ####, but 'two'", "Write one number"],
     ),
     "marker before half a number": (
         "a.jsonl",
-        _lines(GOOD, {**GOOD, "answer": "#### 12,34"}),
+        json_lines(GOOD, {**GOOD, "answer": "#### 12,34"}),
         GSM8K,
         ["a.jsonl row 1 (line 2)", "not one number behind ####, but '12,34'", "Write one number"],
     ),
@@ -267,7 +261,7 @@ CASES = {
     ),
     "steps are negative": (
         "a.jsonl",
-        _lines({"question": "q", "answer": 1, "n": -1}),
+        json_lines({"question": "q", "answer": 1, "n": -1}),
         {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
         ["a.jsonl row 0 (line 1)", "the steps are -1", "whole number from 0"],
     ),
@@ -279,13 +273,13 @@ CASES = {
     ),
     "repeated id": (
         "a.jsonl",
-        _lines(GOOD, {**GOOD, "id": "other"}, GOOD),
+        json_lines(GOOD, {**GOOD, "id": "other"}, GOOD),
         {**GSM8K, "id": "id"},
         ["a.jsonl row 2 (line 3)", "its id 'first' is also that of row 0", "its own id"],
     ),
     "empty id": (
         "a.jsonl",
-        _lines({**GOOD, "id": ""}),
+        json_lines({**GOOD, "id": ""}),
         {**GSM8K, "id": "id"},
         ["a.jsonl row 0 (line 1)", "the id '' is empty", "Write a plain id"],
     ),
@@ -444,7 +438,7 @@ def test_message_names_place_and_mend(tmp_path, case):
 
 def test_what_a_row_is_recorded_with_stays_as_results_remember_it(tmp_path):
     """Whatever a user is told: these words are in the digest of every shard with such a row."""
-    rows = _lines({"question": None, "answer": 1}, {"question": "q", "answer": 1, "n": -1})
+    rows = json_lines({"question": None, "answer": 1}, {"question": "q", "answer": 1, "n": -1})
     (tmp_path / "a.jsonl").write_bytes(rows)
     columns = {**MAPPED["columns"], "steps": "n"}
     definition = {"format": "columns", "columns": columns, "bad_rows": "record"}

@@ -1,13 +1,12 @@
 """A split becomes one file: fetched once, served from the cache when the hub is away."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hub_server import COMMIT, hub_of, hub_with
+from hub_server import COMMIT, go_offline, hub_fixture
 from huggingface_hub import constants
 
 from cotsieve.ground.faults import BadInput
@@ -48,15 +47,7 @@ REPOSITORIES = {
 }
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A hub on this machine, with an empty cache."""
-    with hub_of(hub_with(REPOSITORIES), tmp_path / "cache", monkeypatch):
-        yield
-
-
-def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+hub = hub_fixture(REPOSITORIES)
 
 
 def hang_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,11 @@
 """Bad definitions, bad exclusion lists, and what becomes of many bad rows."""
 
-import json
-
 import pytest
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.problems.sources import read_source
-
-GOOD = {"question": "One and one?", "answer": "<<1+1=2>>\n#### 2", "id": "first"}
-MAPPED = {"format": "columns", "columns": {"question": "question", "answer": "answer"}}
-GSM8K = {"format": "gsm8k"}
-PAIRS = {"format": "pairs"}
-
-
-def _lines(*rows) -> bytes:
-    return "\n".join(json.dumps(row) for row in rows).encode()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +35,7 @@ def test_missing_file_and_folder_are_named(tmp_path):
 
 def test_all_bad_rows_are_reported_at_once_and_capped(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(_lines(*[GOOD, {**GOOD, "answer": "?"}] * 30))
+    path.write_bytes(json_lines(*[GOOD, {**GOOD, "answer": "?"}] * 30))
     with pytest.raises(BadInput) as caught:
         read_source("mine", GSM8K, path)
     findings = caught.value.findings
@@ -60,7 +50,7 @@ def test_all_bad_rows_are_reported_at_once_and_capped(tmp_path):
 def test_recorded_bad_rows_stay_with_their_reason(tmp_path):
     path = tmp_path / "a.jsonl"
     rows = [GOOD, {**GOOD, "answer": "?"}, {"answer": 3}, {**GOOD, "id": ""}]
-    path.write_bytes(_lines(*rows))
+    path.write_bytes(json_lines(*rows))
     problems = read_source("mine", {**GSM8K, "bad_rows": "record"}, path)
     assert [problem.problem_id for problem in problems] == ["mine_0", "mine_1", "mine_2", "mine_3"]
     assert [problem.error is None for problem in problems] == [True, False, False, True]
@@ -73,7 +63,7 @@ def test_recorded_bad_rows_stay_with_their_reason(tmp_path):
 
 def test_repeated_ids_are_refused_even_when_bad_rows_are_recorded(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(_lines(GOOD, GOOD))
+    path.write_bytes(json_lines(GOOD, GOOD))
     with pytest.raises(BadInput, match="also that of row 0"):
         read_source("mine", {**GSM8K, "id": "id", "bad_rows": "record"}, path)
 
@@ -85,8 +75,18 @@ def test_repeated_ids_are_refused_even_when_bad_rows_are_recorded(tmp_path):
         ("a.json", b"[]", {"format": "pairs", "by": "id"}, ["no field is given", "field"]),
         ("a.json", b"[]", {"format": "text", "by": "hash"}, ["by is 'hash'", "question or id"]),
         ("a.txt", b"one\n\xff", {"format": "text"}, ["a.txt line 2", "not UTF-8", "Save"]),
-        ("a.jsonl", _lines({"q": 1}), {"format": "gsm8k"}, ["no row has", "Columns there: ['q']"]),
-        ("a.jsonl", _lines(GOOD, {"question": " "}), GSM8K, ["row 1 (line 2)", "empty", "remove"]),
+        (
+            "a.jsonl",
+            json_lines({"q": 1}),
+            {"format": "gsm8k"},
+            ["no row has", "Columns there: ['q']"],
+        ),
+        (
+            "a.jsonl",
+            json_lines(GOOD, {"question": " "}),
+            GSM8K,
+            ["row 1 (line 2)", "empty", "remove"],
+        ),
     ],
 )
 def test_bad_exclusions_are_named(tmp_path, name, content, definition, words):

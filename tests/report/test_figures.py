@@ -4,11 +4,11 @@ import re
 import made_up
 import pytest
 
-from cotsieve.report.explorer import packed
-from cotsieve.report.facts import model_facts, study_facts
-from cotsieve.report.figure_data import figure_data
+from cotsieve.report.facts.figure_data import figure_data
+from cotsieve.report.facts.gathered import model_facts, study_facts
 from cotsieve.report.figures import write_figures
-from cotsieve.report.page import page
+from cotsieve.report.page.explorer import packed
+from cotsieve.report.page.frame import page
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cotsieve.rollouts import fetched_model
-from cotsieve.rollouts.fetched_model import at_hand
+from cotsieve.rollouts import job as fetched_model
+from cotsieve.rollouts.job import at_hand
 
 PLACES = {"checkpoint": ("owner/name", None, "checkpoint"), "base": ("owner/base", "v1", "base")}
 

@@ -14,9 +14,9 @@ from written import (
 )
 
 from cotsieve.answers.graders import predict
-from cotsieve.rollouts.reasoning import ablate, stored_trace, trace
-from cotsieve.rollouts.reasoning_text import THOUGHTS, prompt_with_thought
-from cotsieve.rollouts.writing import Start, families
+from cotsieve.engine.written.engine import Start, families
+from cotsieve.interventions.prompts import THOUGHTS, prompt_with_thought
+from cotsieve.rollouts.written_rows import ablate, stored_trace, trace
 
 
 def lines(path: Path) -> list[dict]:

@@ -8,7 +8,7 @@ import tiny
 import written
 from make_codi import SPECIAL, make_codi
 
-from cotsieve.models.tokenizer import decode
+from cotsieve.weights.tokenizer import decode
 
 HOSTILE = {
     "control characters": "Two\x00 and \x1b[31mtwo\x07?\x7f \u202e42\u202c \ufeff\u0000",

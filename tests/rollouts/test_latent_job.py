@@ -6,10 +6,10 @@ import pytest
 import tiny
 from make_codi import MadeCodi
 
+from cotsieve.engine.latent import model as latent_model
 from cotsieve.ground import tables
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts import latent_model
-from cotsieve.rollouts.job import Running
+from cotsieve.rollouts.job import Job, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.latent_job import run_latent_shard
 from cotsieve.rollouts.recipe import Recipe
@@ -36,16 +36,10 @@ class Loader:
 def rows(folder: Path, held: int) -> list[dict]:
     """Rows without their margins, whose last bits depend on the batch."""
     kept = KeptRows(folder / "kept", "main", range(7), most_problems=3, most_seconds=60)
-    run_latent_shard(
-        folder / "shard.parquet",
-        problems=PROBLEMS,
-        reference=PROBLEMS[:3],
-        model={},
-        decoding={},
-        recipe=Recipe(CONDITIONS, {"decoding": {}}, "the first three"),
-        running=Running({}, {}, "cpu", 64, 1, held),
-        kept=kept,
-    )
+    recipe = Recipe(CONDITIONS, {"decoding": {}}, "the first three")
+    running = Running({}, {}, "cpu", 64, 1, held)
+    job = Job(folder / "shard.parquet", PROBLEMS, {}, {}, recipe, running, kept)
+    run_latent_shard(job, PROBLEMS[:3])
     return tables.read(folder / "shard.parquet", ROLLOUTS).drop(["margin"]).to_pylist()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from place import SOURCE, Place, touch
 
-from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.findings.original import export_checkpoint
 from cotsieve.ground.tables import read
 

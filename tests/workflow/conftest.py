@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "models")]
-sys.path.append(str(HERE.parent / "rollouts"))
+sys.path[:0] = [str(HERE)]
 
 Define = Callable[..., dict[str, Any]]
 

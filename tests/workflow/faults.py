@@ -21,7 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
-    sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "models")]
+    sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "makers")]
 
 from make_codi import make_codi  # noqa: E402
 from running import ROOT, files_under, run, study_of, write_study  # noqa: E402

@@ -13,8 +13,8 @@ import yaml
 from running import ROOT, files_under, planned_jobs, run, snakemake, study_of, write_study
 
 from cotsieve.demo.stories import make_sample
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.reading import read_study
 
 SUMMARY = "results/toy/summary/tiny.txt"
 RESULTS = ("problems.parquet", "merged/", "necessity/", "dataset/", "summary/")

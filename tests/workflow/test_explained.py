@@ -28,7 +28,9 @@ def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, 
     assert explained(place) == ["Nothing to be done."]
 
     place.change_study({"models": {"other": {"lora": {"alpha": 4.0}}}})
-    place.edit("checkout/cotsieve/findings/card.py", lambda text: text + "\nANOTHER_CONSTANT = 1\n")
+    place.edit(
+        "checkout/cotsieve/findings/dataset/card.py", lambda text: text + "\nANOTHER_CONSTANT = 1\n"
+    )
     (place.results / "dataset/tiny/dataset.json").unlink()
     before = files_under(place.results)
     assert explained(place) == [
@@ -37,10 +39,10 @@ def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, 
         "merge: model.lora.alpha: 2.0 → 4.0; input is made again by generate, grade",
         "compare_graders: input is made again by merge",
         "judge: input is made again by merge",
-        "draw ×1 (other): code: cotsieve/findings/card.py edited; "
+        "draw ×1 (other): code: cotsieve/findings/dataset/card.py edited; "
         "input is made again by judge, merge",
         "draw ×1 (tiny): output missing: results/toy/dataset/tiny/dataset.json; "
-        "code: cotsieve/findings/card.py edited",
+        "code: cotsieve/findings/dataset/card.py edited",
         "report: input is made again by compare_graders, draw, judge, merge",
     ]
     assert files_under(place.results) == before

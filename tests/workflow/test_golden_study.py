@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from running import run, study_of, write_study
 
-from cotsieve.findings.dataset import DATASET
+from cotsieve.findings.dataset.folder import DATASET
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.ground.tables import read
 
 STYLES = {

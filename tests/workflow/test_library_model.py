@@ -11,7 +11,7 @@ import pytest
 from running import ROOT, merged, planned_jobs, run, snakemake, write_study
 
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.ground.tables import read
 
 CONDITIONS = {
@@ -53,7 +53,7 @@ MERGED_FILE, NECESSITY_FILE = (
 
 def preflight(folder: Path) -> str:
     """What `make preflight` says."""
-    command = [sys.executable, "-m", "cotsieve.study.preflight", "study.yaml"]
+    command = [sys.executable, "-m", "cotsieve.study.checks.preflight", "study.yaml"]
     place = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     return subprocess.run(command, **place, text=True, capture_output=True, check=True).stdout
 

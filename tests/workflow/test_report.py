@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from running import planned_jobs, run, snakemake, study_of, write_study
 
-from cotsieve.findings.necessity import NECESSITY, rates
+from cotsieve.findings.necessity.judging import NECESSITY, rates
 from cotsieve.ground import tables
-from cotsieve.report.wording import percent
+from cotsieve.report.facts.wording import percent
 
 GRID = {
     "operation": ["zero", "mean"],

@@ -72,15 +72,15 @@ TABLE = {
     # -- code ------------------------------------------------------------------------------------
     "a comment in a reached module": Row(code("cotsieve/ground/tables.py", commented), NOTHING),
     "a docstring in a reached module": Row(
-        code("cotsieve/rollouts/generate.py", another_docstring), NOTHING
+        code("cotsieve/rollouts/latent_rows.py", another_docstring), NOTHING
     ),
     "all code files touched": Row(touched("checkout"), NOTHING),
     "the checkout moved": Row(moved_checkout, NOTHING),
     "an option that no job reads": Row(
-        code("cotsieve/study/settings.py", with_option("Engine")), NOTHING
+        code("cotsieve/study/settings/study.py", with_option("Engine")), NOTHING
     ),
     "an option of decoding": Row(
-        code("cotsieve/study/model_settings.py", with_option("Decoding")), NOTHING
+        code("cotsieve/study/settings/models.py", with_option("Decoding")), NOTHING
     ),
     "the code that numbers are found with": Row(
         code("cotsieve/answers/numbers.py", another_constant), EVERY_GRADE
@@ -89,9 +89,9 @@ TABLE = {
         code("cotsieve/problems/sources.py", another_constant), {"problems": 1} | FINDINGS
     ),
     "the code of the engine": Row(
-        code("cotsieve/rollouts/latent.py", another_constant), EVERY_GENERATION
+        code("cotsieve/engine/latent/engine.py", another_constant), EVERY_GENERATION
     ),
-    "the code of the card": Row(code("cotsieve/findings/card.py", another_constant), DRAW),
+    "the code of the card": Row(code("cotsieve/findings/dataset/card.py", another_constant), DRAW),
     "a rule's script": Row(
         code("workflow/scripts/judge.py", another_constant), {"judge": 2} | DRAW
     ),

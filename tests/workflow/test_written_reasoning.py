@@ -9,9 +9,9 @@ from running import ROOT, json_lines, merged, run, write_study
 from written import EDITS
 
 from cotsieve.demo.stories import make_problems
+from cotsieve.findings.dataset.traces import TRACES
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import NECESSITY
-from cotsieve.findings.traces import TRACES
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 

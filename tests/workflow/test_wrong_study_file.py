@@ -9,7 +9,7 @@ import pytest
 from running import ROOT, snakemake
 
 COMMANDS = {
-    "preflight": ("-m", "cotsieve.study.preflight"),
+    "preflight": ("-m", "cotsieve.study.checks.preflight"),
     "status": ("-m", "cotsieve.report.status"),
     "explain": (str(ROOT / "workflow" / "explain.py"),),
     "publish": (str(ROOT / "workflow" / "publish.py"), "--repo", "me/needs-cot"),

@@ -1,9 +1,7 @@
 """What the rules share: the study, its plan, and what happens before and after the jobs."""
 
 import atexit
-import contextlib
 import functools
-import gc
 from collections import Counter
 from pathlib import Path
 
@@ -13,9 +11,9 @@ from snakemake.logging import logger
 
 from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.files import CACHE, clear_left_behind, content_digest
-from cotsieve.study.check import check_study
-from cotsieve.study.identity import (
+from cotsieve.ground.files import content_digest
+from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
+from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
     code_identity,
     condition_identity,
@@ -25,29 +23,15 @@ from cotsieve.study.identity import (
     model_identity,
     model_places,
 )
-from cotsieve.study.integrity import Integrity
-from cotsieve.study.lock import lock_study, unlock_study
-from cotsieve.study.places import REPOSITORY, located
-from cotsieve.study.plan import Plan
-from cotsieve.study.filling import before_round, least_tokens, rounds
-from cotsieve.study.preflight import preflight
-from cotsieve.study.repeated_keys import refuse_repeated_keys
-from cotsieve.study.model_settings import ImportedModel
-from cotsieve.study.origin import study_origin
-from cotsieve.study.part import decided
-from cotsieve.study.settings import read_study
-from cotsieve.study.study_file import origin_of, short_name
+from cotsieve.study.identity.integrity import Integrity
+from cotsieve.study.plan.filling import before_round, least_tokens, rounds
+from cotsieve.study.plan.origin import study_origin
+from cotsieve.study.settings.models import ImportedModel
+from cotsieve.study.settings.part import decided
+from cotsieve.study.settings.places import REPOSITORY, located
 
 ROOT = REPOSITORY
-# The plan of a large study is millions of objects that all live on. Python looks through them for
-# garbage so often that a plan of 10,000 jobs takes an eighth longer.
-gc.set_threshold(200_000, 20, 100)
-# For every job Snakemake asks three times where its script lies, and each answer is an instance of
-# a class made for it. Given once and for all, these answers make the same plan a seventh shorter.
-with contextlib.suppress(ImportError):  # should Snakemake do without it one day
-    import smart_open
-
-    smart_open.parse_uri = functools.cache(smart_open.parse_uri)
+quicken_planning()
 
 
 class StudyError(WorkflowError):
@@ -57,12 +41,9 @@ class StudyError(WorkflowError):
 
 
 try:
-    for file in workflow.configfiles:
-        refuse_repeated_keys(short_name(file))
-    study = read_study(config, origin_of(workflow.configfiles, config))
-    plan = Plan(study)
-    if workflow.is_main_process:  # the jobs it starts need not look again
-        check_study(plan)
+    # The jobs a run starts need not look again at what the run has seen.
+    plan = planned(workflow.configfiles, config, checked=workflow.is_main_process)
+    study = plan.study
     SHARDS = {shard.name: shard for shard in plan.shards}
     ROUNDS = rounds(plan)
     IDENTITIES = {
@@ -99,9 +80,9 @@ EXISTING = (
 integrity = Integrity(f"results/{STUDY}")
 atexit.register(integrity.save)
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
-LATENT_ENGINE = code_identity("cotsieve/rollouts/generate.py", ROOT, pinned=True)
-REASONING_ENGINE = code_identity("cotsieve/rollouts/reasoning.py", ROOT, pinned=True)
-VLLM_ENGINE = code_identity("cotsieve/rollouts/vllm_writing.py", ROOT, pinned=True)
+LATENT_ENGINE = code_identity("cotsieve/rollouts/latent_rows.py", ROOT, pinned=True)
+REASONING_ENGINE = code_identity("cotsieve/rollouts/written_rows.py", ROOT, pinned=True)
+VLLM_ENGINE = code_identity("cotsieve/engine/library/vllm.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 GRADER_LIBRARIES = library_versions(graders.LIBRARIES.get(study.grading.grader, ()))
 
@@ -145,14 +126,16 @@ def shard_of(wildcards):
     return SHARDS[f"{wildcards.source}/{wildcards.shard}"]
 
 
-def before_the_first_job():
+def start():
     """What a real run does before it starts to work, and a dry run does not."""
     try:
-        atexit.register(unlock_study, lock_study(f"results/{STUDY}"))
-        for folder in (f"results/{STUDY}", CACHE):
-            clear_left_behind(folder)
-        here = workflow.local_exec
-        for line in preflight(plan, model_jobs(), here=here, fetches=fetches()):
+        for line in before_the_first_job(
+            plan,
+            Path(f"results/{STUDY}"),
+            model_jobs(),
+            here=workflow.local_exec,
+            fetches=fetches(),
+        ):
             logger.info(line)
     except BadInput as error:
         raise StudyError(f"the study cannot run now:\n{error}") from None

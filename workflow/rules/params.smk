@@ -46,7 +46,7 @@ def engine_of(model):
     if model in LATENT:
         return LATENT_ENGINE
     foreign = study.models[model].writer == "vllm"
-    return REASONING_ENGINE | VLLM_ENGINE if foreign else REASONING_ENGINE
+    return sorted({*REASONING_ENGINE, *VLLM_ENGINE}) if foreign else REASONING_ENGINE
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """What jobs ask for. Time and memory grow with every attempt; profiles set what a site decides."""
 
-from cotsieve.study.places import located
+from cotsieve.study.settings.places import located
 
 # A study that is told to run on CPUs asks for no GPU.
 GPUS = 0 if study.engine.device == "cpu" else 1

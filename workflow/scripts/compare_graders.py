@@ -4,7 +4,7 @@ from cotsieve.findings.merge import MERGED
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
-from cotsieve.report.grader_check import DISAGREEMENTS, MERGED_COLUMNS, compare_graders
+from cotsieve.report.facts.grader_check import DISAGREEMENTS, MERGED_COLUMNS, compare_graders
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

@@ -1,13 +1,13 @@
 """Draw a dataset. In: verdicts, merged rollouts. Out: the dataset folder and a short summary."""
 
-from cotsieve.findings.drawing import draw_dataset
+from cotsieve.findings.dataset.drawing import draw_dataset
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance
 from cotsieve.ground.version import VERSION
-from cotsieve.study.completed import completed
-from cotsieve.study.part import plain
-from cotsieve.study.settings import Draw
+from cotsieve.study.settings.defaults import completed
+from cotsieve.study.settings.outcome import Draw
+from cotsieve.study.settings.part import plain
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

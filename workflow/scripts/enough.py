@@ -2,16 +2,16 @@
 
 import json
 
-from cotsieve.findings.fill import wanted
+from cotsieve.findings.dataset.fill import wanted
+from cotsieve.findings.dataset.traces import solved_problems
 from cotsieve.findings.grades import GRADES
-from cotsieve.findings.traces import solved_problems
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.study.filling import chains
-from cotsieve.study.plan_of_job import plan_of
+from cotsieve.study.plan.filling import chains
+from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:

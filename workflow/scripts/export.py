@@ -1,6 +1,6 @@
 """Export a model. In: verdicts. Out: the published script's checkpoint file."""
 
-from cotsieve.findings.necessity import NECESSITY
+from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.findings.original import export_checkpoint
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read

@@ -4,9 +4,9 @@ import json
 
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
-from cotsieve.models.hub import resolve
-from cotsieve.study.identity import hub_places
-from cotsieve.study.settings import read_study
+from cotsieve.study.identity.ingredients import hub_places
+from cotsieve.study.settings.reading import read_study
+from cotsieve.weights.hub import resolve
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

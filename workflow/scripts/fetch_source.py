@@ -2,7 +2,7 @@
 
 from cotsieve.ground.joblog import logging_to
 from cotsieve.problems.hub_split import fetch_split
-from cotsieve.study.settings import read_study
+from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

@@ -7,19 +7,11 @@ from cotsieve.rollouts.finished import Finished
 def generate(sweep: str) -> None:
     """Make the rollouts; what that needs is imported only where no earlier job has made them."""
     from cotsieve.rollouts.latent_job import run_latent_shard
-    from cotsieve.study.making import Making
+    from cotsieve.study.plan.making import Making
 
-    job = Making.of(snakemake)
-    run_latent_shard(
-        snakemake.output[0],
-        problems=job.problems,
-        reference=job.reference,
-        recipe=job.recipe(job.told["conditions"], job.told["reference problems"]),
-        running=job.running(snakemake.input.get("model"), snakemake.threads),
-        kept=job.kept(sweep),
-        ahead=job.ahead(sweep),
-        **job.definitions(),
-    )
+    making = Making.of(snakemake)
+    recipe = making.recipe(making.told["conditions"], making.told["reference problems"])
+    run_latent_shard(making.job(snakemake, sweep, recipe, ahead=True), making.reference)
 
 
 if __name__ == "__main__":

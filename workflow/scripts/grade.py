@@ -5,8 +5,8 @@ from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.study.plan_of_job import plan_of
-from cotsieve.study.settings import Grading
+from cotsieve.study.plan.of_job import plan_of
+from cotsieve.study.settings.outcome import Grading
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

@@ -5,7 +5,7 @@ from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import write
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
-from cotsieve.study.plan_of_job import plan_of
+from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

@@ -1,7 +1,7 @@
 """Judge a model. In: merged rollouts, problems. Out: one row per problem (schema NECESSITY)."""
 
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.necessity import MERGED_COLUMNS, NECESSITY, necessity
+from cotsieve.findings.necessity.judging import MERGED_COLUMNS, NECESSITY, necessity
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read, write

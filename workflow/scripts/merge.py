@@ -1,7 +1,7 @@
 """Merge a model. In: rollouts, grades and problems. Out: all rows in one table (schema MERGED)."""
 
 from cotsieve.findings.merge import write_merged
-from cotsieve.ground.commits import fetched_commits
+from cotsieve.ground.hub import fetched_commits
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read

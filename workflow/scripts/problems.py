@@ -6,7 +6,7 @@ from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import write
 from cotsieve.problems.problem import PROBLEMS, problems_table
-from cotsieve.study.plan_of_job import plan_of
+from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:

@@ -9,11 +9,11 @@ from cotsieve.ground.faults import bad
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.problems.candidates import read_exclusion
-from cotsieve.study.definitions import exclusion_definition
-from cotsieve.study.identity import model_files
-from cotsieve.study.places import located
-from cotsieve.study.plan import Plan
-from cotsieve.study.settings import read_study
+from cotsieve.study.identity.ingredients import model_files
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.places import located
+from cotsieve.study.settings.reading import read_study
+from cotsieve.study.settings.sources import exclusion_definition
 
 
 def measure_of(study, name, fetched) -> Measure:

@@ -3,7 +3,7 @@
 import json
 
 from cotsieve.findings.merge import MERGED
-from cotsieve.findings.reasoning_runs import effects, effects_csv, plain_effect, runs
+from cotsieve.findings.reasoning.runs import effects, effects_csv, plain_effect, runs
 from cotsieve.ground.files import write_text
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named

@@ -8,9 +8,9 @@ from cotsieve.ground.named_params import named
 from cotsieve.ground.version import VERSION
 from cotsieve.report.job import read_model_tables, read_study_tables, write_report
 from cotsieve.report.throughput import job_times, throughput_page
-from cotsieve.study.completed import completed
-from cotsieve.study.part import plain
-from cotsieve.study.settings import Draw
+from cotsieve.study.settings.defaults import completed
+from cotsieve.study.settings.outcome import Draw
+from cotsieve.study.settings.part import plain
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):

@@ -6,31 +6,23 @@ from cotsieve.rollouts.finished import Finished, is_unneeded
 
 def trace() -> None:
     """Make the traces; what that needs is imported only where no earlier job has made them."""
-    from cotsieve.rollouts.reasoning_job import run_traces
     from cotsieve.rollouts.schema import BASELINE
-    from cotsieve.study.making import Making
+    from cotsieve.rollouts.written_job import run_traces
+    from cotsieve.study.plan.making import Making
 
-    job = Making.of(snakemake)
-    run_traces(
-        snakemake.output[0],
-        problems=job.problems,
-        recipe=job.recipe({BASELINE: None}),
-        running=job.running(snakemake.input.get("model"), snakemake.threads),
-        kept=job.kept("traces"),
-        ahead=job.ahead("traces"),
-        **job.definitions(),
-    )
+    making = Making.of(snakemake)
+    run_traces(making.job(snakemake, "traces", making.recipe({BASELINE: None}), ahead=True))
 
 
 def leave_untraced() -> None:
     """Write that nothing is traced; what earlier jobs have traced stays kept."""
-    from cotsieve.rollouts.reasoning_job import write_untraced
     from cotsieve.rollouts.schema import BASELINE
-    from cotsieve.study.making import Making
+    from cotsieve.rollouts.written_job import write_untraced
+    from cotsieve.study.plan.making import Making
 
-    job = Making.of(snakemake)
-    samples = job.definitions()["decoding"]["samples"]
-    write_untraced(snakemake.output[0], job.problems, job.recipe({BASELINE: None}), samples)
+    making = Making.of(snakemake)
+    recipe, samples = making.recipe({BASELINE: None}), making.decoding["samples"]
+    write_untraced(snakemake.output[0], making.problems, recipe, samples)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from cotsieve.answers.thought_anchors import checks, normalized, read_answer
 from cotsieve.findings.anchors.published import Entry, PublishedTrace
 from cotsieve.findings.anchors.trace_rollouts import FORCED, RESAMPLED
 from cotsieve.findings.grades import grade_rollouts
-from cotsieve.rollouts.sentences import first_sentence
+from cotsieve.interventions.places import first_sentence
+from cotsieve.interventions.prefixes import parsed_unit
 
 Row = dict[str, Any]
 

@@ -1,0 +1,183 @@
+"""Everything wrong with a study that can be seen before a job starts, told all at once.
+
+Only the Snakefile asks this, so nothing here can make a result stale.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cotsieve.findings.dataset.existing import read_existing
+from cotsieve.findings.original import import_checkpoint
+from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.interventions.thoughts import from_definition
+from cotsieve.problems.candidates import read_exclusion
+from cotsieve.study.identity.ingredients import is_local, model_identity, model_places
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
+from cotsieve.study.settings.places import located
+from cotsieve.study.settings.sources import exclusion_definition
+from cotsieve.weights.architecture import Outline, read_architecture
+from cotsieve.weights.outline import read_outline
+
+PUBLISHED = (
+    "https://raw.githubusercontent.com/GusSand/CoT_Exploration/"
+    "4c3a34f882ee58d6e485e70cad26afff3a3851c0/src/experiments/activation_patching/"
+)
+PUBLISHED_FILES = {
+    "problem_pairs_gpt4_answers.json": "problem_pairs_gpt4_answers.json",
+    "llama_cot_all.json": "data/llama_cot_all.json",
+}
+"""Files of the published expansion study that its repository holds, and where."""
+
+
+def check_study(plan: Plan) -> None:
+    """Read every local file a study names, and compare its conditions with its models.
+
+    Raises BadInput with the findings of all files; what needs several of them together is looked
+    at when each of them is sound.
+    """
+    refuse_all(_separate_checks(plan))
+    refuse_all(_joint_checks(plan))
+
+
+def refuse_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Make every check; raise BadInput with the distinct findings of all of them."""
+    findings: dict[Finding, None] = {}
+    for check in checks:
+        try:
+            check()
+        except BadInput as error:
+            findings |= dict.fromkeys(error.findings)
+    if findings:
+        raise BadInput(findings)
+
+
+def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
+    study = plan.study
+    for name, source in study.sources.items():
+        if source.path is not None:
+            yield partial(plan.problems, name)
+    for item in study.select.exclude:
+        yield partial(
+            _published, item.path, partial(_read_exclusion, item.path, exclusion_definition(item))
+        )
+    if study.existing:
+        existing = study.existing
+        yield partial(
+            _published,
+            existing.path,
+            lambda: read_existing(located(existing.path), existing.variant),
+        )
+    for name, model in study.models.items():
+        if isinstance(model, ImportedModel):
+            yield partial(import_checkpoint, located(model.results))
+            continue
+        for key, (spec, _, _) in model_places(model).items():
+            yield partial(_check_place, f"models.{name}.{key}", spec)
+        yield partial(_check_model, plan, name, model)
+
+
+def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
+    sources = plan.study.sources
+    if not any(source.hub for source in sources.values()):
+        yield lambda: plan.selection
+        yield partial(_check_candidates, plan)
+    for name, sweep in plan.study.sweeps.items():
+        if sweep.needs_reference and sources[plan.reference_source(name)].path is not None:
+            yield partial(_check_reference, plan, name)
+
+
+def _read_exclusion(path: str, definition: dict[str, Any]) -> None:
+    read_exclusion(located(path), definition)
+
+
+def _published(path: str, check: Callable[[], object]) -> None:
+    """Make a check of a file; when it is absent, say where the published one can be had."""
+    name = Path(path).name.removesuffix(".gz")
+    if name in PUBLISHED_FILES and not located(path).exists():
+        mend = f"Correct the path, or fetch the published file: {PUBLISHED}{PUBLISHED_FILES[name]}"
+        raise bad(path, "there is no such file", mend)
+    check()
+
+
+def _check_place(where: str, spec: str) -> None:
+    """A path that does not exist must not be taken for a repository on a hub."""
+    names = spec.split("/")
+    if is_local(spec) or (len(names) <= 2 and all(names) and spec[0] not in ".~"):
+        return
+    what = f"there is no such folder (found: {spec!r})"
+    raise bad(where, what, "Correct the path, or give a hub repository as owner/name.")
+
+
+def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
+    model_identity(model)  # says which files are missing from local folders
+    base = model.model if isinstance(model, ReasoningModel) else model.base
+    if is_local(base):
+        shape = outline_of(plan, name, located(base))
+        if isinstance(model, ReasoningModel) and model.style.prompt == "chat":
+            _check_template(f"models.{name}.style.prompt", located(base))
+        refuse_all(_condition_checks(plan, name, model, shape))
+
+
+def _check_template(where: str, folder: Path) -> None:
+    """A chat template lies in a file of its own, or in the configuration of the tokenizer."""
+    settings = folder / "tokenizer_config.json"
+    inside = settings.is_file() and '"chat_template"' in settings.read_text(encoding="utf-8")
+    if not inside and not (folder / "chat_template.jinja").is_file():
+        what = f"there is no chat template in {folder}"
+        raise bad(where, what, "Add its chat_template.jinja, or write prompt: raw.")
+
+
+def outline_of(plan: Plan, name: str, base: Path) -> Outline:
+    """The outline of a model whose configuration lies in the folder `base`. Raises BadInput."""
+    if isinstance(plan.study.models[name], ReasoningModel):
+        return read_outline(base, plan.study.decoding_of(name).max_new_tokens)
+    return read_architecture(base)
+
+
+def _condition_checks(
+    plan: Plan, name: str, model: Model | ReasoningModel, shape: Outline
+) -> Iterator[Callable[[], object]]:
+    study = plan.study
+    for sweep in study.sweeps:
+        if name not in study.models_of(sweep):
+            continue
+        for condition, definition in study.sweeps[sweep].all_conditions().items():
+            where = study.sweeps[sweep].place(sweep, condition)
+            thoughts = getattr(model, "thoughts", 1)
+            yield partial(_check_condition, where, name, definition, shape, thoughts)
+
+
+def _check_condition(
+    where: str, model: str, definition: dict[str, Any], shape: Outline, thoughts: int
+) -> None:
+    try:
+        from_definition(definition, layers=shape.layers, family=shape.family, thoughts=thoughts)
+    except BadInput as error:
+        raise BadInput(
+            finding._replace(where=f"{where}.{finding.where} (model {model})")
+            for finding in error.findings
+        ) from None
+    if definition.get("attention") == "blocked" and not shape.batched:
+        what = f"model '{model}' ({shape.family}) cannot be kept from seeing what it has read"
+        raise bad(f"{where}.attention", what, "Leave the condition out for this model.")
+    activations = definition.get("activations", "self")
+    if activations != "self" and not located(activations).is_file():
+        what = f"there is no such file (found: {activations!r})"
+        raise bad(f"{where}.activations", what, "Write self, or give a safetensors file.")
+
+
+def _check_candidates(plan: Plan) -> None:
+    if not plan.selection.problems:
+        what = "the exclusions leave no problem"
+        raise bad("select.exclude", what, "Exclude fewer, or add a source.")
+
+
+def _check_reference(plan: Plan, sweep: str) -> None:
+    usable = len(plan.reference_problems(sweep))
+    if usable < 2:
+        where, name = f"sweeps.{sweep}.reference", plan.reference_source(sweep)
+        what = f"source '{name}' has {usable} usable problems; mean and resample need 2"
+        raise bad(where, what, "Name a larger source.")

@@ -1,0 +1,241 @@
+"""What changed since a result was made, said in words: params of then and now are compared.
+
+Params are dicts with their name inside, as the rules of this workflow give them; Snakemake keeps
+those a result was made with as a list of their `repr`.
+"""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cotsieve.ground.faults import BadInput
+from cotsieve.ground.tables import read
+from cotsieve.problems.problem import PROBLEMS, problems_from
+from cotsieve.study.identity.ingredients import own_code
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.shards import Groups, Shard, prompt_of, prompts_digest
+from cotsieve.study.settings.defaults import default_of
+from cotsieve.study.settings.part import Part
+
+DIGEST = re.compile(r"[0-9a-f]{12,64}")
+LONGEST = 60
+"""Values with more characters are not shown."""
+SHOWN = 3
+"""So many jobs or files are named one by one."""
+
+
+class Explained(NamedTuple):
+    """A planned job, and why it is planned."""
+
+    rule: str
+    job: str
+    """Its wildcards, as model/sweep/source/shard."""
+    reasons: tuple[str, ...]
+
+
+def named_values(params: Iterable[str]) -> dict[str, Any]:
+    """Name → value of params given as `repr`; what is no dict of one name is left out."""
+    values: dict[str, Any] = {}
+    for param in params:
+        try:
+            value = ast.literal_eval(param)
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(value, dict):
+            values |= value
+    return values
+
+
+def changes(
+    old: Iterable[str],
+    new: Iterable[str],
+    edited_rows: Callable[[str], int | None] = lambda digest: None,
+    code_names: Mapping[str, str] | None = None,
+) -> list[str]:
+    """One sentence per change from the params of a result to those planned now.
+
+    `edited_rows` says how many rows of the job's shard are not those of a digest, where known;
+    `code_names` are paths by the digest of what lies there now.
+    """
+    before, now = named_values(old), named_values(new)
+    for values in (before, now):
+        values |= values.pop("origin", {})  # what the tables say of their origin
+    sentences = _told_code(before, now, code_names or {})
+    for name in _unequal(before, now):
+        old_value, new_value = before.get(name), now.get(name)
+        if name == "problems":
+            sentences += _told_problems(old_value, new_value, edited_rows)
+        else:
+            sentences += _TOLD.get(name, _told)((name,), old_value, new_value)
+    return list(dict.fromkeys(sentences))
+
+
+def _told_code(before: dict[str, Any], now: dict[str, Any], names: Mapping[str, str]) -> list[str]:
+    """What changed in the code, which is taken out of the values; a file counts by its content."""
+    old, new = ({*_code(values)} for values in (before, now))
+    if old == new:
+        return []
+    known = {own_code(digest) for digest in old}
+    added = {own_code(digest) for digest in new} - known
+    edited = sorted(names.get(digest, "a file") for digest in added)
+    return [f"code: {_some(edited)} edited" if edited else "code: other files are used"]
+
+
+def _code(values: dict[str, Any]) -> Iterator[str]:
+    for part in ("code", "engine"):
+        yield from values.pop(part, ())
+
+
+def grouped(jobs: Iterable[Explained]) -> list[str]:
+    """A line per rule and reasons, in the order given, with the jobs they hold for."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    total: dict[str, int] = {}
+    for job in jobs:
+        groups.setdefault((job.rule, job.reasons), []).append(job.job)
+        total[job.rule] = total.get(job.rule, 0) + 1
+    lines = []
+    for (rule, reasons), names in groups.items():
+        count = f" ×{len(names)}" if total[rule] > 1 else ""
+        which = f" ({_some(names)})" if total[rule] > len(names) else ""
+        lines.append(f"{rule}{count}{which}: {'; '.join(reasons)}")
+    return lines
+
+
+def _unequal(old: Any, new: Any) -> list[str]:
+    """Names whose values differ, in the order of now; what is gone comes last."""
+    names = dict.fromkeys([*new, *old])
+    return [name for name in names if repr(old.get(name)) != repr(new.get(name))]
+
+
+Steps = tuple[str, ...]
+"""The name of a param, and the keys that lead to a value inside it."""
+
+
+def _told(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    where, default = ".".join(path), default_of(path)
+    if isinstance(default, Part):  # none of its keys was decided
+        old, new = old or {}, new or {}
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if list(old) != list(new) and set(old) == set(new):
+            yield f"{where}: the order changed"
+        for name in _unequal(old, new):
+            yield from _told((*path, name), old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _told_list(where, old, new)
+    elif _is_digest(old) and _is_digest(new):
+        yield f"{where}: content changed"
+    elif isinstance(new, Mapping | list) and old is None:
+        yield f"{where}: added"
+    elif new is None and isinstance(old, Mapping | list):
+        yield f"{where}: removed"
+    else:
+        yield f"{where}: {_shown(old, default)} → {_shown(new, default)}"
+
+
+def _told_list(path: str, old: list, new: list) -> Iterator[str]:
+    added = [item for item in new if item not in old]
+    gone = [item for item in old if item not in new]
+    if not added and not gone:
+        yield f"{path}: the order changed"
+    elif any(map(_is_digest, [*added, *gone])):
+        yield f"{path}: content changed"
+    else:
+        if added:
+            yield f"{path}: {_some(added)} added"
+        if gone:
+            yield f"{path}: {_some(gone)} removed"
+
+
+def _told_problems(old: Any, new: Any, edited_rows: Callable[[str], int | None]) -> Iterator[str]:
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        yield "problems: sources, exclusions, limit or strata changed" if old else "problems: added"
+    elif old["rows"] != new["rows"]:
+        yield f"problems: {old['rows']} rows → {new['rows']} rows"
+    else:
+        count, rows = edited_rows(old["content"]), new["rows"]
+        known = f"{count} of {rows} rows changed"
+        yield f"problems: {known if count else f'not the same {rows} rows as before'}"
+
+
+def _told_libraries(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    old, new = old or {}, new or {}
+    for name in _unequal(old, new):
+        yield f"library {name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
+
+
+def _told_answers(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    yield "reference answers: changed, or those of other problems than before"
+
+
+def _told_shards(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    before, now = set(old or []), set(new or [])
+    for what, files in (("added", now - before), ("removed", before - now)):
+        if files:
+            yield f"shards: {len(files)} {what}"
+
+
+def _told_damage(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    yield "the file was found damaged"
+
+
+_TOLD = {
+    "libraries": _told_libraries,
+    "grader libraries": _told_libraries,
+    "answers": _told_answers,
+    "shards": _told_shards,
+    "damaged": _told_damage,
+}
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and DIGEST.fullmatch(value) is not None
+
+
+def _shown(value: Any, default: Any) -> str:
+    if value is None:
+        return "not set" if default is None else f"{_shown(default, None)} (default)"
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST else "another value"
+
+
+def _some(names: Iterable[Any]) -> str:
+    names = [str(name) for name in names]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+class EditedRows:
+    """The problems of a plan beside those that its study's table of problems was written with."""
+
+    def __init__(self, plan: Plan, table: Path):
+        self._plan, self._table = plan, table
+
+    def count(self, shard: str, before: str) -> int | None:
+        """Rows of the shard source/number of which generation reads something else than when its
+        problems had the digest `before`; None where the table tells of another time, or of none."""
+        found = self._shards.get(shard)
+        written = self._written.get((found.source, found.index), []) if found else []
+        if not written or prompts_digest(written) != before:
+            return None
+        known = {tuple(prompt_of(problem)) for problem in written}
+        return sum(tuple(prompt_of(problem)) not in known for problem in self._plan.held(found))
+
+    @cached_property
+    def _shards(self) -> dict[str, Shard]:
+        return {shard.name: shard for shard in self._plan.shards}
+
+    @cached_property
+    def _written(self) -> Groups:
+        groups: Groups = defaultdict(list)
+        try:
+            table = read(self._table, PROBLEMS)
+        except BadInput:  # gone or damaged, and then the plan says so
+            return groups
+        size = self._plan.study.engine.shard_size
+        for problem in problems_from(table):
+            groups[problem.source, problem.row // size].append(problem)
+        return groups

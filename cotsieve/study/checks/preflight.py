@@ -1,0 +1,285 @@
+"""What can go wrong with a run before it starts: looked at in seconds, told in one list.
+
+Part of every real run; alone: `python -m cotsieve.study.checks.preflight STUDY.yaml`. No weights
+are loaded. The Snakefile alone asks this, so nothing here can make a result stale.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from cotsieve.ground.faults import BadInput, bad
+from cotsieve.ground.hub import explaining
+from cotsieve.ground.joblog import duration
+from cotsieve.problems.problem import Problem
+from cotsieve.study.checks import capacity
+from cotsieve.study.checks.capacity import readable
+from cotsieve.study.checks.check import check_study, outline_of, refuse_all
+from cotsieve.study.checks.replaced_files import replaced_files
+from cotsieve.study.identity.ingredients import is_local, model_places
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.file import study_values
+from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
+from cotsieve.study.settings.places import located
+from cotsieve.study.settings.reading import read_study
+from cotsieve.weights.architecture import Outline, read_config
+from cotsieve.weights.check import checked_headers
+from cotsieve.weights.headers import Header
+from cotsieve.weights.layout import weight_files
+from cotsieve.weights.outline import is_lean, safetensors_files, why_library
+
+MOST_ENCODED = 50
+"""The longest questions, of which the tokens are counted."""
+
+
+def preflight(
+    plan: Plan,
+    jobs: dict[str, int] | None = None,
+    *,
+    here: bool = True,
+    fetches: Iterable[str] | None = None,
+) -> list[str]:
+    """Look at everything a run will need; lines that sum it up.
+
+    `jobs` says how many jobs load each model (default: all that a study has); a model without jobs
+    is not looked at. `here`: they run on this machine, so its devices count. `fetches` are the
+    sources to be fetched (default: those that are not on disk). Raises BadInput with all findings.
+    """
+    jobs = _all_jobs(plan) if jobs is None else jobs
+    lines: list[str] = []
+    checks: list[Callable[[], object]] = [partial(_check_disk, plan, jobs, lines)]
+    checks += [partial(_check_source, plan, name) for name in _absent(plan, fetches)]
+    for name in jobs:
+        checks.append(partial(_check_model, plan, name, jobs[name], here, lines))
+    refuse_all(checks)
+    return lines
+
+
+def _all_jobs(plan: Plan) -> dict[str, int]:
+    """One for every shard and sweep; models that write their reasoning trace every shard first."""
+    study = plan.study
+    rounds = {name: int(isinstance(what, ReasoningModel)) for name, what in study.models.items()}
+    for sweep in study.sweeps:
+        for name in study.models_of(sweep):
+            rounds[name] += 1
+    return {
+        name: len(plan.shards) * rounds[name]
+        for name, model in study.models.items()
+        if not isinstance(model, ImportedModel)
+    }
+
+
+def _rows(plan: Plan, name: str) -> int:
+    """Rows of the rollouts table that a model makes, at most."""
+    study, problems = plan.study, sum(shard.rows for shard in plan.shards)
+    conditions = sum(
+        1 + len(sweep.all_conditions())
+        for key, sweep in study.sweeps.items()
+        if name in study.models_of(key)
+    )
+    return problems * conditions * study.decoding_of(name).samples
+
+
+def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
+    folder = Path("results") / plan.study.study
+    mend = "Make it writable, or run in another folder (snakemake --directory)."
+    for place in (folder, folder / "kept", folder / "rollouts", folder / "merged"):
+        try:
+            if place == folder:
+                place.mkdir(parents=True, exist_ok=True)
+            if place.is_dir():
+                with tempfile.NamedTemporaryFile(dir=place) as file:
+                    file.write(b"\0" * 4096)
+        except OSError as error:
+            raise bad(place, f"cannot be written ({error.strerror})", mend) from None
+    tokens = {name: plan.study.decoding_of(name).max_new_tokens for name in jobs}
+    need = sum(capacity.result_bytes(_rows(plan, name), tokens[name]) for name in jobs)
+    free = shutil.disk_usage(folder).free
+    if free < need // 2:  # most answers are shorter than they may be
+        what = f"{readable(free)} are free, results may take {readable(need)}"
+        raise bad(folder, what, "Free space, or run in another folder (snakemake --directory).")
+    lines.append(f"disk: results take up to {readable(need)}; {readable(free)} are free")
+
+
+def _absent(plan: Plan, fetches: Iterable[str] | None) -> list[str]:
+    """The sources that must come from a hub."""
+    if fetches is not None:
+        return sorted(fetches)
+    return [
+        name
+        for name, source in plan.study.sources.items()
+        if source.hub and not plan.source_file(name).exists()
+    ]
+
+
+def _check_source(plan: Plan, name: str) -> None:
+    from huggingface_hub import HfApi
+
+    hub = plan.study.sources[name].hub
+    with explaining(f"sources.{name}: {hub.repo}", "or give the path of a local file."):
+        HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=10)
+
+
+def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
+    model = plan.study.models[name]
+    for part, (spec, revision, _) in model_places(model).items():
+        if not is_local(spec):
+            _check_hub_model(f"models.{name}.{part}", spec, revision)
+    base, weights = _places(model)
+    if not is_local(base):
+        return
+    shape = outline_of(plan, name, located(base))
+    longest = _check_questions(plan, name, model, located(base), shape)
+    if not is_local(weights):
+        return
+    lines += replaced_files(Path("results") / plan.study.study, name, model)
+    latent = isinstance(model, Model)
+    if is_lean(shape):
+        headers = checked_headers(weight_files(located(weights)), shape, latent)
+    else:
+        headers = _check_library_model(name, located(base), lines)
+    count = capacity.parameters(headers.values())
+    tokens = longest + _written(plan, name)
+    lines.append(_estimate(plan, name, jobs, count, tokens, here))
+    if here and count:
+        lines.append(_check_memory(plan, name, shape, count, tokens))
+
+
+def _check_library_model(name: str, folder: Path, lines: list[str]) -> dict[str, Header]:
+    """The headers of a model that the transformers library runs."""
+    from cotsieve.engine.library.check import check_library_weights  # seconds: it needs torch
+
+    files = safetensors_files(folder)
+    headers = checked_headers(files, None, latent=False)
+    why = why_library(read_config(folder / "config.json"))
+    lines.append(f"{name}: run by the transformers library's own model ({why})")
+    remark = check_library_weights(folder, files[0], headers)
+    if remark:
+        lines.append(f"{name}: {remark}")
+    return headers
+
+
+def _places(model: Model | ReasoningModel) -> tuple[str, str]:
+    if isinstance(model, ReasoningModel):
+        return model.model, model.model
+    return model.base, model.checkpoint
+
+
+def _check_hub_model(where: str, spec: str, revision: str | None) -> None:
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        snapshot_download(spec, revision=revision, local_files_only=True)
+        return
+    except (OSError, ValueError):  # not in the cache: is it on the hub?
+        pass
+    with explaining(f"{where}: {spec}", "or give the path of a local folder."):
+        HfApi().model_info(spec, revision=revision, timeout=10)
+
+
+def _written(plan: Plan, name: str) -> int:
+    """Positions a row takes behind its question: thoughts and what is written, at most."""
+    thoughts = getattr(plan.study.models[name], "thoughts", 0)
+    return thoughts + plan.study.decoding_of(name).max_new_tokens
+
+
+def _check_questions(
+    plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Outline
+) -> int:
+    """Tokens of the longest question; BadInput when not even the shortest fits the model."""
+    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
+    room = shape.max_positions - _written(plan, name)
+    if room <= 0 or (tokens and tokens[0] > room):
+        shortest = f", the shortest question {tokens[0]}" if tokens else ""
+        what = (
+            f"no question fits: the model has {shape.max_positions} positions, thoughts and "
+            f"answer may take {_written(plan, name)}{shortest}"
+        )
+        raise bad(f"models.{name}", what, "Lower decoding.max_new_tokens.")
+    return min(tokens[-1], room) if tokens else min(256, room)
+
+
+def _local(plan: Plan) -> list[Problem]:
+    sources = plan.study.sources
+    names = [name for name in sources if plan.source_file(name).is_file()]
+    return [problem for name in names for problem in plan.problems(name) if not problem.error]
+
+
+def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> Iterator[int]:
+    """Tokens of the longest questions, and of the shortest."""
+    questions = sorted({problem.question for problem in problems}, key=len)
+    chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
+    file = base / "tokenizer.json"
+    if file.is_file():
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+            size = tokenizer.get_vocab_size(with_added_tokens=True)
+            if size == shape.base_vocabulary or not latent:
+                yield from (len(item.ids) for item in tokenizer.encode_batch(chosen))
+                return
+        except Exception as error:  # the library raises bare Exception on damaged files
+            what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
+            raise bad(file, what, "Fetch the model's tokenizer files again.") from None
+    from cotsieve.weights.tokenizer import load_tokenizer, vocabulary_findings
+
+    slow = load_tokenizer(base)  # seconds: other layouts, and vocabularies that seem not to fit
+    findings = vocabulary_findings(slow, base, shape.base_vocabulary) if latent else []
+    if findings:
+        raise BadInput(findings)
+    yield from (len(slow(text)["input_ids"]) for text in chosen)
+
+
+def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:
+    found = capacity.device(plan.study.engine.device) if here else None
+    gpu = found.is_gpu if found else not here
+    rows = round(_rows(plan, name) * min(1.0, jobs / max(1, _all_jobs(plan)[name])))
+    rule = "generate" if isinstance(plan.study.models[name], Model) else "ablate"
+    earlier = Path("results") / plan.study.study / "benchmarks" / rule / name
+    seconds = capacity.seconds(earlier, jobs, count * rows * tokens, gpu)
+    work = f"{jobs} {'job' if jobs == 1 else 'jobs'}, up to {rows:,} rows, longest {tokens} tokens"
+    return f"{name}: {count / 1e6:.3g} million parameters, {work}; very roughly {duration(seconds)}"
+
+
+def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int) -> str:
+    engine, precision = plan.study.engine, plan.study.models[name].precision
+    found = capacity.device(engine.device)
+    if found is None:
+        what = f"there is no device {engine.device!r} that nvidia-smi knows of"
+        raise bad("engine.device", what, "Use auto or cpu, or free and enable the GPU.")
+    memory = capacity.memory(shape, count, precision, tokens)
+    if memory.needed(1) > found.free:
+        what = (
+            f"the weights and one row take {readable(memory.needed(1))}, "
+            f"{found.name} has {readable(found.free)} free"
+        )
+        mend = "Free memory, use precision bf16, or a larger device."
+        raise bad(f"models.{name}", what, mend)
+    rows = 1 if engine.batch_rows == "auto" else engine.batch_rows
+    batch = memory.needed(rows)
+    note = "" if batch <= found.free else "; larger batches are halved until they fit"
+    return (
+        f"{name} on {found.name}: weights {readable(memory.weights)}, a batch of "
+        f"{rows} rows up to {readable(batch)}, {readable(found.free)} free{note}"
+    )
+
+
+def main(file: str) -> int:
+    """Check the study in `file`, and print what there is to say; the exit code."""
+    try:
+        plan = Plan(read_study(study_values(file), file))
+        check_study(plan)
+        lines = preflight(plan)
+    except BadInput as error:
+        print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,165 @@
+"""What a model, an environment and a script are, as plain values that change when they change."""
+
+import json
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cotsieve.ground.faults import bad
+from cotsieve.ground.files import content_digest
+from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.model_folder import BASE_FILES
+from cotsieve.ground.seeds import digest
+from cotsieve.study.settings.models import Model, ReasoningModel
+from cotsieve.study.settings.part import decided
+from cotsieve.study.settings.places import located
+
+PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
+"""Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
+the job checks that digest, so editing this code cannot make the job's result stale."""
+
+SETTINGS = ("cotsieve/study/settings/study.py",)
+"""What a study file may say; what it does say enters every job by its params."""
+
+GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
+
+COMPANY_COUNTS = ("tf32", "bf16", "fp16")
+"""Precisions in which another batch may give another row; float32 and exact settle close rows."""
+
+
+def code_identity(entry: str, root: Path, *, pinned: bool = False) -> list[str]:
+    """Digests of the code reached from `entry`, a path below `root`, wherever its parts lie.
+
+    `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
+    """
+    return sorted(set(reached_files(entry, root, _unfollowed(pinned)).values()))
+
+
+def code_names(entries: Iterable[str], root: Path) -> dict[str, str]:
+    """Digest of a file's own code → its path, of all code reached from the entries."""
+    files = {name: code for entry in entries for name, code in reached_files(entry, root).items()}
+    return {own_code(code): name for name, code in files.items()}
+
+
+def own_code(digest: str) -> str:
+    """The part of a digest of `code_identity` that tells of the file alone, not of its imports."""
+    return digest.partition(".")[0]
+
+
+def _unfollowed(pinned: bool) -> tuple[str, ...]:
+    return PINNED_ROOMS if pinned else SETTINGS
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Library → installed version, without importing it."""
+    return {name: version(name) for name in names}
+
+
+def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto") -> dict[str, Any]:
+    """What the definition of a model says and what its files hold.
+
+    In narrow number formats the rows of a batch decide one another's last bits, so there its size
+    counts too; and in vLLM, whose version counts where it writes the traces.
+
+    Local files count by content, hub files by repository and revision; where they lie does not
+    count. Raises BadInput when a local folder has no files of the kind, or vLLM is wanted and
+    absent.
+    """
+    definition = decided(model)
+    for key in ("decoding", "sieve", "revision", "base_revision"):
+        definition.pop(key, None)
+    foreign = isinstance(model, ReasoningModel) and model.writer == "vllm"
+    if foreign:
+        definition["vllm"] = _vllm_version()
+    if foreign or model.precision in COMPANY_COUNTS:
+        definition["batch_rows"] = batch_rows
+    if isinstance(model, ReasoningModel):
+        return definition | {"model": _content(model.model, model.revision, _all_files)}
+    definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
+    definition["base"] = _content(model.base, model.base_revision, _base_files)
+    return definition
+
+
+def _vllm_version() -> str:
+    try:
+        return version("vllm")  # without importing it, which takes long and may need a GPU
+    except PackageNotFoundError:
+        mend = "Install it here and where jobs run (pip install vllm), or remove the key."
+        raise bad("models: writer: vllm", "vLLM is not installed", mend) from None
+
+
+def model_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
+    """Part → folder or repository, revision, and what is needed of it."""
+    if isinstance(model, ReasoningModel):
+        return {"model": (model.model, model.revision, "model")}
+    return {
+        "checkpoint": (model.checkpoint, model.revision, "checkpoint"),
+        "base": (model.base, model.base_revision, "base"),
+    }
+
+
+def hub_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
+    """What of `model_places` comes from a hub."""
+    return {part: place for part, place in model_places(model).items() if not is_local(place[0])}
+
+
+def hub_pin(model: Model | ReasoningModel) -> str:
+    """Eight hex digits for what is fetched of a model."""
+    return digest(hub_places(model))[:8]
+
+
+def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> dict[str, str]:
+    """Part → where it lies; the file `fetched` says where those from a hub were fetched to."""
+    noted = json.loads(Path(fetched).read_text(encoding="utf-8")) if fetched else {}
+    return {part: str(located(spec)) for part, (spec, _, _) in model_places(model).items()} | noted
+
+
+def condition_identity(definition: dict[str, Any]) -> dict[str, Any]:
+    """A condition's definition with the digest of the activations it reads from a file."""
+    path = definition.get("activations", "self")
+    if path == "self":
+        return definition
+    file = located(path)
+    return definition | {"activations": str(file), "activations_sha256": content_digest(file)}
+
+
+def is_local(spec: str) -> bool:
+    """Whether a model is named by path; anything else is a repository on a hub."""
+    return located(spec).exists()
+
+
+def _content(spec: str, revision: str | None, files) -> dict[str, str]:
+    if not is_local(spec):
+        return {"repository": spec, "revision": revision or "main"}
+    path = located(spec)
+    return {file.name: content_digest(file) for file in files(path)}
+
+
+def _all_files(path: Path) -> list[Path]:
+    return [*_base_files(path), *_weight_files(path)]
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """Every weight file: an unused one may cost a rerun, a missed one a wrong result."""
+    if path.is_file():
+        return [path]
+    found = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix in (".safetensors", ".bin") or file.name.endswith(".index.json")
+    )
+    if not found:
+        raise bad(
+            path,
+            "no model.safetensors, pytorch_model.bin or index of shards",
+            "Give the folder that holds the weights.",
+        )
+    return found
+
+
+def _base_files(path: Path) -> list[Path]:
+    found = [path / name for name in BASE_FILES if (path / name).is_file()]
+    if not any(file.name == "config.json" for file in found):
+        raise bad(path, "no config.json", "Give a model folder, which has one.")
+    return found

@@ -1,0 +1,47 @@
+"""What of a study decides its dataset besides models and conditions, for the card and the page."""
+
+from typing import Any
+
+from cotsieve.ground.files import content_digest
+from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.part import plain
+from cotsieve.study.settings.places import located
+from cotsieve.study.settings.sources import Exclusion, Source, source_definition
+
+
+def study_origin(plan: Plan) -> dict[str, Any]:
+    """Sources, selection, strata, known problems and reference problems, as plain values.
+
+    Files count by SHA-256, hub files by repository and revision; where they lie is left out.
+    """
+    study = plan.study
+    limited = {"limit": study.select.limit, "exclude": list(map(_exclusion, study.select.exclude))}
+    origin = {
+        "sources": {name: _source(source) for name, source in study.sources.items()},
+        "select": limited,
+        "strata": plain(study.strata),
+        "reference": {
+            name: {"source": plan.reference_source(name), "problems": sweep.reference.problems}
+            for name, sweep in study.sweeps.items()
+            if sweep.needs_reference
+        },
+    }
+    if study.strata.by != "solution-length":
+        del origin["strata"]["parts"]
+    if study.existing:
+        file = content_digest(located(study.existing.path))
+        origin["existing"] = {"sha256": file, "variant": study.existing.variant}
+    return origin
+
+
+def _source(source: Source) -> dict[str, Any]:
+    place = plain(source.hub) if source.hub else {"sha256": content_digest(located(source.path))}
+    read = source_definition(source)
+    del read["id"]  # it is one of the columns
+    if source.format not in ("pairs", "cot_all"):
+        del read["variant"]
+    return place | {key: value for key, value in read.items() if value != {}}
+
+
+def _exclusion(item: Exclusion) -> dict[str, Any]:
+    return {"sha256": content_digest(located(item.path)), "format": item.format, "by": item.by}

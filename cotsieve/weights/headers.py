@@ -1,0 +1,121 @@
+"""The names and shapes of a checkpoint's tensors, from its headers alone: no tensor is read."""
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cotsieve.ground.faults import bad
+from cotsieve.weights.layout import FETCH
+
+MOST_HEADER = 100 * 2**20
+"""Bytes; the safetensors library refuses longer headers too."""
+BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
+
+
+class Header(NamedTuple):
+    """What a file says of one tensor."""
+
+    shape: tuple[int, ...]
+    bits: int | None
+    """Of one number; None for formats that are no weights, or were not told."""
+
+
+def read_headers(path: Path) -> dict[str, Header]:
+    """Tensor name → header, of a safetensors file or a zipped PyTorch pickle.
+
+    The pickle is walked with stand-ins for everything it names, so nothing in it can run. Raises
+    BadInput for a file that is empty, cut, not what its name says, or needs other code to load. A
+    PyTorch file from before the zip layout cannot be looked into: it gives no headers.
+    """
+    try:
+        start = path.open("rb").read(64)
+    except OSError as error:
+        raise bad(path, f"cannot be opened ({error.strerror})", "Make it readable.") from None
+    if not start:
+        raise bad(path, "is empty", FETCH)
+    if start.startswith(b"version https://git-lfs"):
+        raise bad(path, "is a Git LFS pointer, not the weights", "Run `git lfs pull` there.")
+    return _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+
+
+def _safetensors(path: Path) -> dict[str, Header]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        size = path.stat().st_size
+        if not 2 <= length <= min(MOST_HEADER, size - 8):
+            raise bad(path, "is truncated or damaged (its header does not fit)", FETCH)
+        try:
+            header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            ends = [entry["data_offsets"][1] for entry in header.values()]
+            found = {
+                name: Header(tuple(map(int, entry["shape"])), BITS.get(entry["dtype"]))
+                for name, entry in header.items()
+            }
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+            raise bad(path, "is truncated or damaged (its header is not JSON)", FETCH) from None
+    if max(ends, default=0) != size - 8 - length:
+        what = f"is truncated or damaged ({max(ends, default=0)} bytes of tensors are announced, "
+        raise bad(path, f"{what}{size - 8 - length} are there)", FETCH)
+    return found
+
+
+def _pickled(path: Path) -> dict[str, Header]:
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":
+                raise bad(path, "cannot be read as weights (the zip archive is cut)", FETCH)
+        return {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (name,) = [n for n in archive.namelist() if n.endswith("data.pkl")]
+            with archive.open(name) as file:
+                state = _Walker(file).load()
+    except _Refused as error:
+        what = f"cannot be read as weights (its pickle wants to use {error})"
+        mend = "A file that needs arbitrary code to load is refused: save tensors only."
+        raise bad(path, what, mend) from None
+    except Exception as error:  # damaged pickles fail in every way there is
+        what = f"cannot be read as weights ({(str(error).splitlines() or [repr(error)])[0][:100]})"
+        raise bad(path, what, FETCH) from None
+    items = state.items() if isinstance(state, dict) else ()
+    return {name: value for name, value in items if isinstance(value, Header)}
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Storage(NamedTuple):
+    bits: int | None
+
+
+class _Dict(dict):
+    """Also takes the attributes that a state dict carries."""
+
+
+class _Walker(pickle.Unpickler):
+    """Loads a state dict with headers in place of its tensors."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return _Dict
+        if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+            return _header if name == "_rebuild_tensor_v2" else _parameter
+        if module in ("torch", "torch.storage") and name.endswith("Storage"):
+            sizes = {"Double": 64, "Float": 32, "Half": 16, "BFloat16": 16}
+            return _Storage(sizes.get(name.removesuffix("Storage")))
+        raise _Refused(f"{module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        return pid[1]
+
+
+def _header(storage: _Storage, _offset: int, shape: tuple[int, ...], *_rest: Any) -> Header:
+    return Header(tuple(shape), getattr(storage, "bits", None))
+
+
+def _parameter(header: Header, *_rest: Any) -> Header:
+    return header

@@ -1,0 +1,237 @@
+"""What must hold for writing on from starts: no batch, family or memory limit shows."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from written import GREEDY, SAMPLED, load, make_reasoner, stock, written_on
+
+from cotsieve.engine.written import engine as writing
+from cotsieve.engine.written.engine import LONGEST_TAIL, Start, families
+from cotsieve.engine.written.model import ReasoningModel
+
+LENGTHS = (31, 5, 64, 12, 1, 47, 20, 33, 9)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    return cache(lambda family: make_reasoner(tmp_path_factory.mktemp(family), family))
+
+
+@pytest.fixture(scope="module")
+def folder(make):
+    return make("qwen2")
+
+
+def tokens(count: int, seed: int = 0) -> tuple[int, ...]:
+    return tuple(np.random.default_rng(seed).integers(0, 250, count).tolist())
+
+
+def starts(lengths=LENGTHS, **more) -> list[Start]:
+    return [
+        Start((number, 0), tokens(length, number), seed=number, **more)
+        for number, length in enumerate(lengths)
+    ]
+
+
+def relatives(problem: int, common: int = 80) -> list[Start]:
+    """Starts that begin alike and part at different places."""
+    trunk = tokens(common, 100 + problem)
+    tails = [(common, 1), (common, 9), (common - 20, 25), (common - 50, 3), (common // 4, 1)]
+    made = [trunk[:reach] + tokens(own, 7 * problem + own) for reach, own in tails]
+    made.append(trunk[: common // 2])  # ends inside the common text
+    made.append(tokens(5, 55) + tokens(LONGEST_TAIL + 5, problem))  # a stranger
+    return [Start((problem, place), row, seed=place) for place, row in enumerate(made)]
+
+
+def run(model: ReasoningModel, groups, most: int | None = None) -> dict:
+    """Key → (token ids, finish reason); every start must come once."""
+    most = most or model.engine.batch_rows
+    waiting = [family for group in groups for family in families(group, most)]
+    finished = [row for rows in model.engine.run(waiting) for row in rows]
+    assert len(finished) == len({key for key, _ in finished}) == sum(map(len, groups))
+    return {key: (done.token_ids, done.finish_reason) for key, done in finished}
+
+
+def lone(made: list[Start]) -> list[list[Start]]:
+    return [[start] for start in made]
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama"])
+def test_equals_the_library(make, family):
+    folder = make(family)
+    model, library = load(folder, 4), stock(folder)
+    found = run(model, lone(starts()))
+    certain = 0
+    for start in starts():
+        expected, gap = written_on(library, start.tokens, GREEDY["max_new_tokens"])
+        if gap >= 1e-3:
+            certain += 1
+            assert list(found[start.key][0]) == expected
+    assert certain > 5
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64])
+def test_members_of_a_family_write_as_if_alone(folder, rows):
+    groups = [relatives(0), relatives(1, 120), relatives(2, 33)]
+    model = load(folder, rows)
+    alone = load(folder, 1)
+    assert run(model, groups) == run(alone, lone([start for group in groups for start in group]))
+
+
+def test_what_a_family_shares_is_read_once(folder):
+    model = load(folder)
+    groups = [relatives(0, 200)]
+    run(model, groups)
+    naive = sum(len(start.tokens) for start in groups[0])
+    strangers = len(groups[0][-1].tokens) + len(groups[0][-3].tokens) + len(groups[0][-2].tokens)
+    assert model.engine.tokens_read < 200 + 50 + strangers < naive
+    sizes = [len(family.members) for family in families(groups[0], 64)]
+    assert max(sizes) >= 5
+    assert [len(f.members) for f in families(groups[0], 2)] == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_a_batch_that_is_refilled_equals_rows_alone(folder, rows, decoding):
+    """More starts than rows, each written for longer than one look at the queue."""
+    decoding = decoding | {"max_new_tokens": 90}
+    found = run(load(folder, rows, decoding), lone(starts()))
+    assert found == run(load(folder, 1, decoding), lone(starts()))
+    lengths = {len(ids) for ids, _ in found.values()}
+    assert max(lengths) == 90
+    if decoding["temperature"]:
+        assert len(lengths) > 1  # rows end at different times
+
+
+def test_samples_of_one_start_differ(folder):
+    same = [Start((0, place), tokens(20), seed=place) for place in range(8)]
+    found = run(load(folder, 8, SAMPLED), [same])
+    assert len({ids for ids, _ in found.values()}) == 8
+    again = [Start((0, place), tokens(20), seed=3) for place in range(4)]
+    assert len({ids for ids, _ in run(load(folder, 8, SAMPLED), [again]).values()}) == 1
+
+
+@pytest.mark.parametrize("span", [(3, 11), (0, 20), (5, 39)])
+def test_hidden_places_are_hidden_from_all_that_follows(folder, span):
+    """Against the library with a mask over the whole text, also for the tokens read behind."""
+    trunk = tokens(40)
+    group = [
+        Start((0, 0), trunk + tokens(8, 1)),
+        Start((0, 1), trunk, unseen=span),
+        Start((0, 2), trunk + tokens(3, 2), unseen=span),
+        Start((0, 3), trunk[:30]),
+    ]
+
+    def mask(length: int) -> torch.Tensor:
+        seen = torch.ones(length, length).tril().bool()
+        seen[span[1] :, span[0] : span[1]] = False
+        return seen
+
+    model, library = load(folder), stock(folder)
+    found = run(model, [group])
+    for start in group:
+        expected, gap = written_on(library, start.tokens, 12, mask if start.unseen else None)
+        assert gap < 1e-3 or list(found[start.key][0]) == expected
+    assert found[0, 1] != run(model, [[Start((0, 1), trunk)]])[0, 1]
+    assert found == run(load(folder, 1), lone(group))
+
+
+class Cramped:
+    """A decoder with memory for so many rows, for reading so many tokens, and a limited length."""
+
+    def __init__(self, decoder, rows: int, read: int = 10**6, longest: int = 10**6):
+        self._decoder, self._rows, self._read, self._longest = decoder, rows, read, longest
+        self.failures = 0
+
+    def __getattr__(self, name):
+        return getattr(self._decoder, name)
+
+    def _refuse(self) -> None:
+        self.failures += 1
+        raise torch.OutOfMemoryError("not enough memory, says the test")
+
+    def read(self, given, lengths, edit=None):
+        if given.numel() > self._read:
+            self._refuse()
+        return self._decoder.read(given, lengths, edit)
+
+    def step(self, inputs, state, edit=None):
+        problems, count = inputs.shape[:2]
+        longest = int(state.prompts.lengths.max()) + state.length
+        if problems * count > self._rows or longest > self._longest:
+            self._refuse()
+        return self._decoder.step(inputs, state, edit)
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(("rows", "read"), [(1, 10**6), (4, 130), (64, 201)])
+def test_running_out_of_memory_changes_no_row(folder, decoding, rows, read):
+    decoding = decoding | {"max_new_tokens": 8}
+    groups = [relatives(0), relatives(1, 60), *lone(starts())]
+    groups = [
+        [Start((g, s.key[1]), s.tokens, seed=s.seed) for s in group]
+        for g, group in enumerate(groups)
+    ]
+    expected = run(load(folder, 1, decoding), [[start] for group in groups for start in group])
+    model = load(folder, 64, decoding)
+    model.engine.decoder = cramped = Cramped(model.engine.decoder, rows, read)
+    assert run(model, groups, most=64) == expected
+    assert cramped.failures
+
+
+def test_memory_that_runs_out_late_loses_no_row(folder):
+    """Some rows have ended in the very steps in which it happens."""
+    decoding = SAMPLED | {"max_new_tokens": 80, "temperature": 3.0, "top_p": 1.0}
+    many = [Start((n, 0), tokens(20, n), seed=n) for n in range(16)]
+    expected = run(load(folder, 1, decoding), lone(many))
+    assert len({len(ids) for ids, _ in expected.values()}) > 3
+    model = load(folder, 16, decoding)
+    model.engine.decoder = cramped = Cramped(model.engine.decoder, 7)
+    assert run(model, lone(many)) == expected
+    assert cramped.failures
+
+
+def test_a_row_that_never_fits_fails_alone(folder):
+    model, wanted = load(folder), run(load(folder), lone(starts()))
+    model.engine.decoder = Cramped(model.engine.decoder, 64, longest=64)
+    waiting = [family for group in lone(starts()) for family in families(group, 64)]
+    finished = dict(row for rows in model.engine.run(waiting) for row in rows)
+    assert finished.keys() == wanted.keys()
+    for key, done in finished.items():
+        if LENGTHS[key[0]] + GREEDY["max_new_tokens"] - 1 > 64:
+            assert done.finish_reason == "failed" and "memory" in done.error
+        else:
+            assert (done.token_ids, done.finish_reason) == wanted[key]
+
+
+def test_an_error_that_is_not_about_memory_is_raised(folder):
+    model = load(folder)
+
+    def step(*_):
+        raise RuntimeError("shapes do not match")
+
+    model.engine.decoder.step = step
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        run(model, lone(starts()))
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_tokens_that_are_settled_alone_are_the_same(folder, decoding, monkeypatch):
+    """Every token computed anew from the start itself, hidden places included."""
+    trunk = tokens(40)
+    hidden = [Start((0, 0), trunk), Start((0, 1), trunk, unseen=(3, 30), seed=1)]
+    groups = [hidden, lone(starts(LENGTHS[:3]))[2], relatives(7)[:4]]
+    expected = run(load(folder, 64, decoding), groups)
+    monkeypatch.setattr(writing, "NEAR_TIE", 1e9)
+    monkeypatch.setattr(writing, "NEAR_EDGE", 1e9)
+    model = load(folder, 64, decoding)
+    assert run(model, groups) == expected
+    assert model.engine.settled >= sum(len(ids) for ids, _ in expected.values())
+
+
+def test_narrow_formats_settle_nothing(folder):
+    model = load(folder)
+    model.engine.decoder.dtype = torch.bfloat16
+    assert model.engine._settling({}) is None

@@ -1,0 +1,105 @@
+"""The page says what happened, also where little did."""
+
+import re
+from dataclasses import replace
+
+import made_up
+import pyarrow as pa
+import pytest
+
+from cotsieve.findings.merge import MERGED
+from cotsieve.report.facts.figure_data import figure_data
+from cotsieve.report.facts.gathered import study_facts
+from cotsieve.report.facts.inputs import StudyTables
+from cotsieve.report.page.explorer import packed
+from cotsieve.report.page.frame import page
+
+
+def never_right(row: dict) -> str:
+    return "incorrect" if row["verdict"] == "correct" else row["verdict"]
+
+
+def one_condition(tables: StudyTables) -> StudyTables:
+    """The same study with the baseline and the condition that decides alone."""
+    models = []
+    for model in tables.models:
+        kept = {name: model.conditions[model.sweep][name] for name in ("baseline", model.condition)}
+        rows = [name in kept for name in model.merged["condition"].to_pylist()]
+        models.append(
+            replace(model, merged=model.merged.filter(rows), conditions={model.sweep: kept})
+        )
+    return replace(tables, models=models)
+
+
+def page_of(tables: StudyTables) -> str:
+    return page(study_facts(tables), packed(tables))
+
+
+@pytest.mark.parametrize("total", [None, 20])
+def test_where_no_baseline_is_right_there_is_nothing_to_tell_of_an_ablation(total):
+    tables = made_up.judged_anew(made_up.study(40), never_right)
+    if total:
+        models = [replace(model, targets=None, total=total) for model in tables.models]
+        tables = replace(tables, models=models)
+    text = page_of(tables)
+    told = made_up.words(text)
+    for model in tables.models:
+        graded = sum(row["needs_cot"] is not None for row in model.necessity)
+        assert f"0 of {graded} problems solved with its chain of thought intact" in told
+    for false in (
+        "of its 0 right answers",
+        "No other condition was run",
+        "Where it hurts",
+        "0 of 0",
+    ):
+        assert false not in told
+    assert ("Targets and what was drawn" in told) is (total is None)
+    linked = set(re.findall(r'href="figures/([^"]+)\.csv"', text))
+    facts = study_facts(tables)["models"]
+    assert linked == {
+        f"{one['model']}/{figure.name}" for one in facts for figure in figure_data(one)
+    }
+
+
+def test_where_everything_failed_there_is_no_result():
+    tables = made_up.judged_anew(made_up.study(20, reasoning=False), lambda row: "failed")
+    assert "None of its problems could be run and graded" in made_up.words(page_of(tables))
+
+
+def failed_beside(row: dict) -> str:
+    """Every problem is right at baseline, wrong in the end, and fails under the other condition."""
+    return {"baseline": "correct", "mean-late-all": "incorrect"}.get(row["condition"], "failed")
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        (one_condition(made_up.study(20, reasoning=False)), "No other condition was run beside it"),
+        (
+            made_up.judged_anew(made_up.study(20, reasoning=False), failed_beside),
+            "100.0\u202f% of its 20 right answers break",
+        ),
+        (
+            made_up.judged_anew(made_up.study(20, reasoning=False), failed_beside),
+            "every problem that is right at baseline failed under one of them",
+        ),
+    ],
+)
+def test_what_the_other_conditions_say_is_said_of_those_that_were_run(tables, told):
+    assert told in made_up.words(page_of(tables))
+
+
+def test_what_was_written_is_told_by_sweep_and_the_baseline_once():
+    tables = made_up.study(20, reasoning=False)
+    (model,) = tables.models
+    place = MERGED.get_field_index("sweep")
+    again = model.merged.set_column(place, MERGED.field(place), [["more"] * len(model.merged)])
+    conditions = {"more": model.conditions["grid"], **model.conditions}
+    both = replace(model, merged=pa.concat_tables([again, model.merged]), conditions=conditions)
+    (facts,) = study_facts(replace(tables, models=[both]))["models"]
+    told = [(row["sweep"], row["condition"]) for row in facts["lengths"]]
+    ablations = [(sweep, name) for sweep in ("more", "grid") for name in made_up.GRID]
+    assert told == [("more", "baseline"), *ablations]
+    text = page_of(replace(tables, models=[both])).partition("How much was written")[2]
+    block = text.partition("</details>")[2].partition("CSV")[0]
+    assert "Sweep <code>grid</code>" in block and "<code>baseline</code>" not in block
