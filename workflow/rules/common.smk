@@ -12,11 +12,13 @@ from snakemake.logging import logger
 from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
+from cotsieve.ground.seeds import digest
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
     code_identity,
     condition_identity,
+    embedding_identity,
     hub_pin,
     hub_places,
     library_versions,
@@ -27,7 +29,7 @@ from cotsieve.study.identity.integrity import Integrity
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.settings.models import ImportedModel
-from cotsieve.study.settings.part import decided
+from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import REPOSITORY, located
 
 ROOT = REPOSITORY
@@ -146,7 +148,7 @@ def model_jobs():
     return Counter(
         job.wildcards.model
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate")
+        if job.rule.name in ("generate", "trace", "ablate", "resample")
     )
 
 

@@ -1,5 +1,6 @@
 """Embeddings of sentences by a model of the sentence-transformers kind, run by transformers."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,12 +21,15 @@ class SentenceEmbedder:
     As sentence-transformers does it for all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084).
     """
 
-    def __init__(self, folder: str | Path, device: str = "cpu"):
+    def __init__(self, folder: str | Path, threads: int = 1):
         """`folder` holds config, tokenizer and safetensors weights; nothing is downloaded, and no
-        code of the folder is run. Raises BadInput where it cannot be loaded."""
+        code of the folder is run. Raises BadInput where it cannot be loaded, or embeds otherwise.
+        """
         from transformers import AutoModel, AutoTokenizer
 
+        torch.set_num_threads(threads)
         folder = Path(folder)
+        _refuse_other_pooling(folder)
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self._model = AutoModel.from_pretrained(
@@ -35,8 +39,7 @@ class SentenceEmbedder:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             mend = "Give a sentence-transformers folder with model.safetensors, or write words."
             raise bad(folder, f"the embedding model cannot be loaded ({reason})", mend) from error
-        self._model.eval().to(device)
-        self._device = device
+        self._model.eval()
         self._longest = _longest(folder)
 
     @torch.inference_mode()
@@ -64,18 +67,25 @@ class SentenceEmbedder:
         for row, one in enumerate(ids):
             tokens[row, : len(one)] = torch.tensor(one)
             mask[row, : len(one)] = 1
-        tokens, mask = tokens.to(self._device), mask.to(self._device)
         hidden = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
         weights = mask[..., None].float()
         mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-        return torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
+        return torch.nn.functional.normalize(mean, dim=-1).numpy()
 
 
 def _longest(folder: Path) -> int:
     """Tokens the model reads of a text, as its folder says."""
-    import json
-
     settings = folder / "sentence_bert_config.json"
     if settings.is_file():
-        return int(json.loads(settings.read_text(encoding="utf-8")).get("max_seq_length") or 256)
+        told = json.loads(settings.read_text(encoding="utf-8"))
+        return int(told.get("max_seq_length") or USUAL_LENGTH)
     return USUAL_LENGTH
+
+
+def _refuse_other_pooling(folder: Path) -> None:
+    settings = folder / "1_Pooling" / "config.json"
+    if settings.is_file():
+        told = json.loads(settings.read_text(encoding="utf-8"))
+        if not told.get("pooling_mode_mean_tokens", True):
+            what = "its embeddings are not the mean over tokens"
+            raise bad(settings, what, "Use a model with mean pooling, such as all-MiniLM-L6-v2.")

@@ -23,9 +23,9 @@ LIKENESS = pa.schema(
 )
 """One row per resampled rollout."""
 
-WORDS = "words"
-"""The embedding that needs no model."""
 DIMENSIONS = 512
+DIGITS = 6
+"""Of a cosine: what lies behind may depend on the texts that were embedded together."""
 LIKE = 0.8
 """Replacements of one meaning have this cosine with the first of their group."""
 
@@ -75,7 +75,7 @@ def likeness_rows(
         row["cosine"] = row["meaning"] = None
         if row["replacement"]:
             pair = vectors[[places[texts[name]], places[row["replacement"]]]]
-            row["cosine"] = float(pair[0] @ pair[1])
+            row["cosine"] = round(float(pair[0] @ pair[1]), DIGITS)
             groups.setdefault(name, []).append(number)
     for members in groups.values():
         found = meanings(vectors[[places[rows[member]["replacement"]] for member in members]])

@@ -1,20 +1,22 @@
 """What became of every rollout around a sentence: its answer, whether it is right, what it wrote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from cotsieve.answers.exact import exact
-from cotsieve.answers.graders import compare_many
+from cotsieve.answers.graders import compare_many, predict
+from cotsieve.answers.thinking import CLOSE
 from cotsieve.answers.thought_anchors import checks, normalized, read_answer
 from cotsieve.findings.anchors.published import Entry, PublishedTrace
-from cotsieve.findings.anchors.trace_rollouts import FORCED, RESAMPLED
-from cotsieve.findings.grades import grade_rollouts
+from cotsieve.findings.anchors.trace_rollouts import FORCED, OUTCOMES, RESAMPLED
 from cotsieve.interventions.places import first_sentence
 from cotsieve.interventions.prefixes import parsed_unit
 
 Row = dict[str, Any]
+Name = tuple[str, int, int]
+"""Problem id, sample and sentence."""
 
 
 def answer_class(prediction: str) -> str:
@@ -22,12 +24,47 @@ def answer_class(prediction: str) -> str:
     return exact(prediction) or normalized(prediction, 3)
 
 
-def published_outcomes(
-    trace: PublishedTrace, grader: str, tolerance: float = 0.0, processes: int = 1
-) -> list[Row]:
-    """Rows of OUTCOMES for the rollouts of a published trace, in their order.
+def read_rollouts(
+    rollouts: Iterable[pa.Table], kind: str, grader: str, before: Mapping[Name, str]
+) -> pa.Table:
+    """Rows of OUTCOMES without verdicts for rollouts of one kind, some of which come at a time.
 
-    Answers and whether they are right stay as published; `grader` judges the answers anew.
+    `before` maps sentences to the thought read before them: by the published rule a box in it is
+    the forced answer.
+    """
+    parts = [OUTCOMES.empty_table()]
+    for some in rollouts:
+        columns = ["problem_id", "sample", "text", "answer_text", "finish_reason", "error"]
+        rows = [_read(row, kind, grader, before) for row in some.select(columns).to_pylist()]
+        parts.append(pa.Table.from_pylist(rows, schema=OUTCOMES))
+    return pa.concat_tables(parts)
+
+
+def _read(row: Row, kind: str, grader: str, before: Mapping[Name, str]) -> Row:
+    name = parsed_unit(row["problem_id"])
+    failed = row["finish_reason"] == "failed"
+    answer = row["answer_text"]
+    # The rules of "r2a" look for the closing tag, which stands before the answer's text.
+    shown = CLOSE + answer if grader == "r2a" and answer is not None else answer
+    prediction = None if failed or shown is None else predict(grader, shown)
+    seen = row["text"] if kind == RESAMPLED else before[name] + (answer or "")
+    silent = "unfinished" if row["finish_reason"] == "length" else "empty"
+    return {
+        **dict(zip(("problem_id", "sample", "sentence"), name, strict=True)),
+        "kind": kind,
+        "rollout": row["sample"],
+        "status": "error" if failed else silent if prediction is None else "valid",
+        "error": row["error"],
+        "published_answer": None if failed else read_answer(seen),
+        "prediction": prediction,
+        "replacement": None if failed or kind != RESAMPLED else first_sentence(row["text"]),
+    }
+
+
+def published_outcomes(trace: PublishedTrace) -> pa.Table:
+    """Rows of OUTCOMES without verdicts for the rollouts of a published trace, in their order.
+
+    Answers and whether they are right stay as published.
     """
     rows = [
         _published_row(trace, kind, sentence, number, entry)
@@ -35,8 +72,7 @@ def published_outcomes(
         for sentence, entries in found.items()
         for number, entry in enumerate(entries)
     ]
-    graded(rows, {trace.problem_id: str(trace.problem["gt_answer"])}, grader, tolerance, processes)
-    return rows
+    return pa.Table.from_pylist(rows, schema=OUTCOMES)
 
 
 def _published_row(
@@ -59,90 +95,53 @@ def _published_row(
     }
 
 
-def graded(
-    rows: Sequence[Row],
+def judged(
+    outcomes: pa.Table,
     references: Mapping[str, str],
     grader: str,
     tolerance: float,
+    *,
+    published: bool = False,
     processes: int = 1,
-) -> None:
-    """Add verdict and answer class to rows that have a prediction; an error is failed, not wrong.
+) -> pa.Table:
+    """The same rows with verdicts and answer classes; an error is failed, not wrong.
 
-    Right answers are in the class of the reference answer, however they are written.
+    `references` maps problems to reference answers. Right answers are in the class of the reference
+    answer, however they are written. `published`: what is right by the published rule is known.
     """
-    pairs = [(row["prediction"], references[row["problem_id"]]) for row in rows]
-    distinct = list(dict.fromkeys(pairs))
-    found = compare_many(grader, distinct, tolerance, processes)
-    verdicts = {pair: result.verdict for pair, result in zip(distinct, found, strict=True)}
-    classes = {pair: _class(pair, verdicts[pair]) for pair in distinct}
-    for row, pair in zip(rows, pairs, strict=True):
-        row["verdict"] = "failed" if row["status"] == "error" else verdicts[pair]
-        row["answer_class"] = classes[pair]
-
-
-def _class(pair: tuple[str | None, str], verdict: str) -> str | None:
-    prediction, reference = pair
-    if prediction is None or verdict == "no_answer":
-        return None
-    return answer_class(reference if verdict == "correct" else prediction)
-
-
-def rollout_outcomes(
-    rollouts: pa.Table,
-    kind: str,
-    references: Mapping[str, str],
-    before: Mapping[tuple[str, int, int], str],
-    grader: str,
-    tolerance: float,
-    processes: int = 1,
-) -> list[Row]:
-    """Rows of OUTCOMES for rollouts of one kind, in their order.
-
-    `references` maps problems to reference answers, `before` sentences to the thought read before
-    them: by the published rule a box in it is the forced answer.
-    """
-    units = rollouts["problem_id"].to_pylist()
-    names = [parsed_unit(unit) for unit in units]
-    expected = {unit: references[name[0]] for unit, name in zip(units, names, strict=True)}
-    grades = grade_rollouts(rollouts, expected, grader, tolerance, processes)
-    columns = ["sample", "text", "answer_text", "finish_reason", "error"]
-    rows = [
-        _row(kind, name, written, grade, before)
-        for name, written, grade in zip(
-            names, rollouts.select(columns).to_pylist(), grades, strict=True
-        )
-    ]
-    answered = [row for row in rows if row["published_answer"] is not None]
-    pairs = [(row["published_answer"], references[row["problem_id"]]) for row in answered]
-    for row, correct in zip(answered, checks(pairs, processes), strict=True):
-        row["published_correct"] = correct
-    for row in rows:
-        pair = row["prediction"], references[row["problem_id"]]
-        row["answer_class"] = _class(pair, row["verdict"])
-    return rows
-
-
-def _row(
-    kind: str,
-    name: tuple[str, int, int],
-    written: Row,
-    grade: Row,
-    before: Mapping[tuple[str, int, int], str],
-) -> Row:
-    failed = written["finish_reason"] == "failed"
-    prediction = grade["prediction"]
-    seen = written["text"] if kind == RESAMPLED else before[name] + (written["answer_text"] or "")
-    answer = None if failed else read_answer(seen)
-    silent = "unfinished" if written["finish_reason"] == "length" else "empty"
-    return {
-        **dict(zip(("problem_id", "sample", "sentence"), name, strict=True)),
-        "kind": kind,
-        "rollout": written["sample"],
-        "status": "error" if failed else silent if prediction is None else "valid",
-        "error": written["error"] or grade["reason"],
-        "published_answer": answer,
-        "published_correct": None,
-        "prediction": prediction,
-        "verdict": grade["verdict"],
-        "replacement": None if failed or kind != RESAMPLED else first_sentence(written["text"]),
+    ids = outcomes["problem_id"].to_pylist()
+    expected = [references[name] for name in ids]
+    pairs = list(zip(outcomes["prediction"].to_pylist(), expected, strict=True))
+    known = _judgements(pairs, grader, tolerance, processes)
+    failed = [status == "error" for status in outcomes["status"].to_pylist()]
+    columns = {
+        "verdict": [
+            "failed" if wrong else known[pair][0] for wrong, pair in zip(failed, pairs, strict=True)
+        ],
+        "answer_class": [known[pair][1] for pair in pairs],
     }
+    if not published:
+        answers = list(zip(outcomes["published_answer"].to_pylist(), expected, strict=True))
+        there = [pair for pair in dict.fromkeys(answers) if pair[0] is not None]
+        found = dict(zip(there, checks(there, processes), strict=True))
+        columns["published_correct"] = [found.get(pair) for pair in answers]
+    for name, values in columns.items():
+        field = OUTCOMES.field(name)
+        place = OUTCOMES.get_field_index(name)
+        outcomes = outcomes.set_column(place, field, pa.array(values, field.type))
+    return outcomes
+
+
+def _judgements(
+    pairs: Iterable[tuple[str | None, str]], grader: str, tolerance: float, processes: int
+) -> dict[tuple[str | None, str], tuple[str, str | None]]:
+    """Prediction and reference → verdict, and the class of the answer."""
+    distinct = list(dict.fromkeys(pairs))
+    known = {}
+    for pair, graded in zip(
+        distinct, compare_many(grader, distinct, tolerance, processes), strict=True
+    ):
+        silent = graded.verdict == "no_answer" or pair[0] is None
+        told = pair[1] if graded.verdict == "correct" else pair[0]
+        known[pair] = (graded.verdict, None if silent else answer_class(told))
+    return known

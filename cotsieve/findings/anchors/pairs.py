@@ -4,13 +4,15 @@ Section 5 of "Thought Anchors" by resampling; the diagonal tells whether a sente
 out comes back later (resilience, "Thought Branches", arXiv 2510.27484).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cotsieve.findings.anchors.likeness import Vectors
+from cotsieve.findings.anchors.likeness import Embed, Vectors
+from cotsieve.interventions.prefixes import parsed_unit
+from cotsieve.interventions.sentences import sentences, thinking_span
 
 PAIRS = pa.schema(
     [
@@ -27,6 +29,52 @@ PAIRS = pa.schema(
 Rates = NDArray[np.float64]
 Written = Mapping[int, Sequence[Sequence[int]]]
 """Sentence → the sentences of every rollout around it that wrote any, as rows of vectors."""
+
+
+Texts = Mapping[int, Sequence[str]]
+"""Sentence → what its rollouts wrote."""
+
+
+def rollouts_by_trace(
+    rollouts: Iterable[pa.Table], most: int | None
+) -> Iterator[tuple[tuple[str, int], Texts]]:
+    """(problem id, sample) of each trace and its rollouts that did not fail, `most` per sentence.
+
+    The rows of a trace stand together in the tables, some of which come at a time.
+    """
+    name, found = None, {}
+    for some in rollouts:
+        for row in some.to_pylist():
+            problem_id, sample, sentence = parsed_unit(row["problem_id"])
+            if name != (problem_id, sample):
+                if name is not None:
+                    yield name, found
+                name, found = (problem_id, sample), {}
+            if row["finish_reason"] != "failed" and (most is None or row["sample"] < most):
+                found.setdefault(sentence, []).append(row["text"])
+    if name is not None:
+        yield name, found
+
+
+def trace_pairs(
+    name: tuple[str, int], chunks: Sequence[str], texts: Texts, embed: Embed, threshold: float
+) -> list[dict]:
+    """Rows of PAIRS for one trace, from the sentences of its rollouts' thoughts."""
+    distinct = dict.fromkeys(chunks)
+    split = {
+        sentence: [[s.text for s in sentences(text[thinking_span(text)])] for text in written]
+        for sentence, written in texts.items()
+    }
+    for written in split.values():
+        distinct |= dict.fromkeys(text for one in written for text in one)
+    places = {text: place for place, text in enumerate(distinct)}
+    vectors = embed(list(places))
+    written = {
+        sentence: [[places[text] for text in one] for one in rollouts if one]
+        for sentence, rollouts in split.items()
+    }
+    own = vectors[[places[chunk] for chunk in chunks]]
+    return pair_rows(name, match_rates(written, vectors, own, threshold))
 
 
 def match_rates(

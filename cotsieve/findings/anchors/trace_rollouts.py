@@ -127,6 +127,15 @@ def traces_in(outcomes: pa.Table) -> Iterator[tuple[tuple[str, int], pa.Table]]:
         yield (part["problem_id"][0].as_py(), int(samples[start])), part
 
 
+def by_trace(outcomes: pa.Table) -> pa.Table:
+    """The same rows with those of each trace together, traces in the order of their first rows."""
+    names = list(
+        zip(outcomes["problem_id"].to_pylist(), outcomes["sample"].to_pylist(), strict=True)
+    )
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return outcomes.take(np.argsort([places[name] for name in names], kind="stable"))
+
+
 def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 

@@ -8,12 +8,14 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
+from cotsieve.study.settings.anchors import Anchors
 from cotsieve.study.settings.conditions import AnyCondition, Condition, TextCondition
 from cotsieve.study.settings.models import Decoding, Model, ReasoningModel
 from cotsieve.study.settings.outcome import About, Draw, Grading, PublishTraces, Quality
 from cotsieve.study.settings.part import Part, plain
 
 SECTIONS: dict[str, tuple[type[Part], ...]] = {
+    "anchors": (Anchors,),
     "about": (About,),
     "choose": (PublishTraces,),
     "conditions": (Condition, TextCondition),

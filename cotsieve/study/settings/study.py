@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from cotsieve.study.settings.anchors import Anchors
 from cotsieve.study.settings.conditions import AnyCondition, Grid, TextCondition, expanded
 from cotsieve.study.settings.models import Decoding, ImportedModel, Model, ReasoningModel, Sieve
 from cotsieve.study.settings.outcome import Draw, Grading, Publish, Quality, Strata
@@ -100,6 +101,7 @@ class Study(Part):
     decoding: Decoding = Decoding()
     sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
     sieve: Sieve
+    anchors: Anchors | None = None
     grading: Grading = Grading()
     strata: Strata = Strata()
     draw: Draw
