@@ -39,6 +39,9 @@ FLOORS = {
     "findings.dataset": (
         "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
     ),
+    "findings.anchors": (
+        "ground", "answers", "interventions", "rollouts.schema", "findings",
+    ),
     "study.settings": ("ground", "problems", "interventions"),
     "study.identity": ("ground", "study.settings"),
     "study.plan": ("ground", "problems", "study.settings", "study.identity"),

@@ -2,8 +2,8 @@
 
 "numbers" is the corrected default for numbers; "original" is the rule of the GSM8K expansion study
 and "codi" that of the CODI evaluation script, both kept as published. "math" compares LaTeX answers
-in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K) and "thought-anchors" that of "Thought
-Anchors", as published.
+in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K), and
+"thought-anchors" that of "Thought Anchors", as published.
 """
 
 import math

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 
 from cotsieve.answers.boxed import first_box
-from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 
 _NORMAL = (
     (r"\\[dt]frac", r"\\frac"),
@@ -45,27 +44,6 @@ def normalized(answer: str, times: int = 1) -> str:
     for _ in range(times):
         answer = _replaced(answer.strip().lower(), _NORMAL)
     return answer
-
-
-def checks(pairs: Sequence[tuple[str, str]], processes: int = 1) -> list[bool | None]:
-    """For pairs of answer and reference whether they are equal; None where nobody can tell.
-
-    Equal normal forms are equal answers; what else SymPy finds equal is asked in processes of its
-    own. No answer, and one of more than 1000 characters, is wrong.
-    """
-    known: dict[tuple[str, str], bool | None] = {}
-    open_ = []
-    for pair in dict.fromkeys(pairs):
-        answer, reference = pair
-        if answer and normalized(answer) == normalized(reference):
-            known[pair] = True
-        elif not answer or len(answer) > LONGEST_ANSWER:
-            known[pair] = False
-        else:
-            open_.append(pair)
-    for pair, verdict in zip(open_, verdicts("thought-anchors", open_, processes), strict=True):
-        known[pair] = verdict if isinstance(verdict, bool) else None
-    return [known[pair] for pair in pairs]
 
 
 def equal(prediction: str, reference: str) -> bool:

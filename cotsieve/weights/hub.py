@@ -23,7 +23,7 @@ def resolve(spec: str, revision: str | None, kind: str) -> Path:
     An existing path is used as it is; anything else is fetched (`revision`: branch, tag or commit;
     None is the main branch) into the hub's cache, from where it is served when the hub is out of
     reach. `kind` is "base" (architecture and tokenizer), "checkpoint" (weights), "model" (all of
-    them) or "embeddings" (and how a text becomes one vector). Raises BadInput when there is neither.
+    them) or "embeddings" (and how texts become vectors). Raises BadInput when there is neither.
     """
     local = Path(spec).expanduser()
     if local.exists():

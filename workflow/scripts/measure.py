@@ -18,7 +18,7 @@ if __name__ == "__main__":
             (read(path, OUTCOMES) for path in given.outcomes),
             read(given.likeness, LIKENESS),
             Measuring(**told),
-            read(pairs, PAIRS) if pairs else None,
+            read(pairs[0], PAIRS) if pairs else None,
         )
         log.info("%d sentences", len(table))
         origin = {"measures": told} | provenance(given.sentences)

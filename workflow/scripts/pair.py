@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from cotsieve.engine.library.embedding import embedder
 from cotsieve.findings.anchors.anchor_table import SENTENCES
 from cotsieve.findings.anchors.pairs import PAIRS, rollouts_by_trace, trace_pairs
 from cotsieve.findings.anchors.trace_rollouts import traces_in
@@ -9,7 +10,8 @@ from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import parts, read, write
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.study.plan.embedding import embedder_of
+from cotsieve.study.identity.ingredients import embedding_folder
+from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
@@ -18,7 +20,9 @@ if __name__ == "__main__":
             name: rows["text"].to_pylist()
             for name, rows in traces_in(read(snakemake.input.sentences, SENTENCES))
         }
-        embed, found = embedder_of(snakemake), []
+        anchors = read_study(snakemake.config).anchors
+        folder = embedding_folder(anchors, snakemake.input.get("embeddings") or None)
+        embed, found = embedder(folder, snakemake.threads), []
         columns = ["problem_id", "sample", "text", "finish_reason"]
         for path in snakemake.input.rollouts:
             written = rollouts_by_trace(parts(path, ROLLOUTS, columns), told["pairs"])

@@ -13,7 +13,6 @@ from cotsieve.findings.anchors.likeness import LIKENESS
 from cotsieve.findings.anchors.reference import MEASURES, Rule, measures
 from cotsieve.findings.anchors.trace_rollouts import (
     FORCED,
-    OUTCOMES,
     RESAMPLED,
     rollouts_of,
     traces_in,
@@ -75,7 +74,6 @@ ANCHORS = pa.schema(
         *(LABELS.field(name) for name in ("tags", "depends_on", "summary", "labeller")),
     ]
 )
-_KEY = ("problem_id", "sample", "sentence")
 
 
 def anchors(
@@ -149,5 +147,6 @@ def _resilience(pairs: pa.Table | None) -> Mapping[tuple[str, int, int], float]:
     if pairs is None:
         return {}
     same = pairs.filter(pc.equal(pairs["source"], pairs["target"]))
-    names = zip(*(same[name].to_pylist() for name in ("problem_id", "sample", "source")), strict=True)
+    columns = (same[name].to_pylist() for name in ("problem_id", "sample", "source"))
+    names = zip(*columns, strict=True)
     return dict(zip(names, same["match_without"].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""Which traces are looked at, those of problems that a model solves sometimes, and their sentences."""
+"""Which traces are looked at, of problems that a model solves sometimes, and their sentences."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

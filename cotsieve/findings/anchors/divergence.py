@@ -1,4 +1,4 @@
-"""How far two distributions of answers lie apart, from counts, a pair per row. Natural logarithm."""
+"""How far two distributions of answers lie apart, from counts, a pair per row; in nats."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -52,7 +52,11 @@ def write_trace(root: str | Path, trace: PublishedTrace) -> None:
     folder = Path(root) / trace.folder
     source, text = trace.base.get("full_cot", ""), trace.thought
     chunks = {"source_text": source, "solution_text": text, "chunks": trace.chunks}
-    shared = {"problem.json": trace.problem, "base_solution.json": trace.base, "chunks.json": chunks}
+    shared = {
+        "problem.json": trace.problem,
+        "base_solution.json": trace.base,
+        "chunks.json": chunks,
+    }
     trees = [(folder, trace.rollouts)]
     if trace.forced:
         beside = folder.parent.with_name(folder.parent.name + FORCED_TREE) / folder.name
@@ -91,7 +95,10 @@ def hub_rows(root: str | Path) -> Iterator[dict[str, Any]]:
 
 def write_hub_table(root: str | Path, output: str | Path, group_bytes: int = 64_000_000) -> None:
     """Write the files below `root` as one table, a row group for about so many bytes."""
-    with appearing(output) as temporary, pq.ParquetWriter(temporary, HUB, compression="zstd") as writer:
+    with (
+        appearing(output) as temporary,
+        pq.ParquetWriter(temporary, HUB, compression="zstd") as writer,
+    ):
         waiting, size = [], 0
         for row in hub_rows(root):
             waiting.append(row)

@@ -1,9 +1,6 @@
 """How alike two sentences are: cosines of their embeddings, and groups of like meaning."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +20,6 @@ LIKENESS = pa.schema(
 )
 """One row per resampled rollout."""
 
-DIMENSIONS = 512
 DIGITS = 6
 """Of a cosine: what lies behind may depend on the texts that were embedded together."""
 LIKE = 0.8
@@ -32,28 +28,6 @@ LIKE = 0.8
 Vectors = NDArray[np.float32]
 """(texts, dimensions), of length 1 each."""
 Embed = Callable[[Sequence[str]], Vectors]
-
-_PIECE = re.compile(r"[0-9]+(?:\.[0-9]+)?|[^\W0-9]+|[^\w\s]")
-
-
-def embed_words(texts: Sequence[str]) -> Vectors:
-    """Words, numbers and signs, alone and in pairs, hashed into a vector.
-
-    A stand-in where no embedding model is at hand: it knows wordings, not meanings.
-    """
-    found = np.zeros((len(texts), DIMENSIONS), np.float32)
-    for row, text in zip(found, texts, strict=True):
-        words = _PIECE.findall(text.lower())
-        for part in [*words, *(" ".join(pair) for pair in pairwise(words))]:
-            number = crc32(part.encode())
-            row[number % DIMENSIONS] += 1 if number & 1 << 31 else -1
-    return unit(found)
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """The same directions with length 1; nothing stays nothing."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def likeness_rows(

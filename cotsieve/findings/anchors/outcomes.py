@@ -1,14 +1,15 @@
-"""What became of every rollout around a sentence: its answer, whether it is right, what it wrote."""
+"""What became of every rollout around a sentence: its answer, its verdict, what it wrote."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from cotsieve.answers.exact import exact
 from cotsieve.answers.graders import compare_many, predict
+from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 from cotsieve.answers.thinking import CLOSE
-from cotsieve.answers.thought_anchors import checks, normalized, read_answer
+from cotsieve.answers.thought_anchors import normalized, read_answer
 from cotsieve.findings.anchors.published import Entry, PublishedTrace
 from cotsieve.findings.anchors.trace_rollouts import FORCED, OUTCOMES, RESAMPLED
 from cotsieve.interventions.places import first_sentence
@@ -145,3 +146,24 @@ def _judgements(
         told = pair[1] if graded.verdict == "correct" else pair[0]
         known[pair] = (graded.verdict, None if silent else answer_class(told))
     return known
+
+
+def checks(pairs: Sequence[tuple[str, str]], processes: int = 1) -> list[bool | None]:
+    """For pairs of answer and reference whether they are equal; None where nobody can tell.
+
+    Equal normal forms are equal answers; what else SymPy finds equal is asked in processes of its
+    own. No answer, and one of more than 1000 characters, is wrong.
+    """
+    known: dict[tuple[str, str], bool | None] = {}
+    open_ = []
+    for pair in dict.fromkeys(pairs):
+        answer, reference = pair
+        if answer and normalized(answer) == normalized(reference):
+            known[pair] = True
+        elif not answer or len(answer) > LONGEST_ANSWER:
+            known[pair] = False
+        else:
+            open_.append(pair)
+    for pair, verdict in zip(open_, verdicts("thought-anchors", open_, processes), strict=True):
+        known[pair] = verdict if isinstance(verdict, bool) else None
+    return [known[pair] for pair in pairs]

@@ -77,9 +77,7 @@ def trace_pairs(
     return pair_rows(name, match_rates(written, vectors, own, threshold))
 
 
-def match_rates(
-    written: Written, vectors: Vectors, chunks: Vectors, threshold: float
-) -> Rates:
+def match_rates(written: Written, vectors: Vectors, chunks: Vectors, threshold: float) -> Rates:
     """m[k, j]: the share of rollouts of sentence k that write one like sentence j.
 
     NaN where a sentence has no rollouts.

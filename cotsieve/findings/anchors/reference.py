@@ -61,7 +61,9 @@ def measures(rollouts: Rollouts, forced: Rollouts | None, rule: Rule = Rule()) -
         "resampling_importance_kl": _between(one, following, rule),
         "counterfactual_importance_accuracy": one.accuracy(different)
         - _at(one.accuracy(one.counted), following),
-        "counterfactual_importance_kl": _counterfactual_kl(one, different, similar, following, rule),
+        "counterfactual_importance_kl": _counterfactual_kl(
+            one, different, similar, following, rule
+        ),
         **_forced(forced, following, rule),
     }
     counted = rollouts.number(one.counted)
@@ -77,9 +79,7 @@ def measures(rollouts: Rollouts, forced: Rollouts | None, rule: Rule = Rule()) -
     return {name: found[name] for name in MEASURES}
 
 
-def published(
-    rollouts: Rollouts, forced: Rollouts | None, rule: Rule = Rule()
-) -> dict[str, Array]:
+def published(rollouts: Rollouts, forced: Rollouts | None, rule: Rule = Rule()) -> dict[str, Array]:
     """The same with the zeros of the publication; without forced answers the two are left out."""
     found = measures(rollouts, forced, rule)
     there, following = rollouts.number() > 0, rollouts.following()
@@ -152,7 +152,11 @@ def _counterfactual_kl(
     else:
         right = _last_correct(side, codes, following)
         found = binary_kl(
-            (mine * right).sum(-1), mine.sum(-1), (others * right).sum(-1), others.sum(-1), rule.alpha
+            (mine * right).sum(-1),
+            mine.sum(-1),
+            (others * right).sum(-1),
+            others.sum(-1),
+            rule.alpha,
         )
     return np.where(theirs.sum(-1) > 0, found, np.nan)
 
@@ -167,9 +171,7 @@ def _last_correct(side: _Side, codes: Codes, following: NDArray[np.int64]) -> ND
     return np.maximum(np.where(theirs >= 0, theirs, last), 0)
 
 
-def _forced(
-    forced: Rollouts | None, following: NDArray[np.int64], rule: Rule
-) -> dict[str, Array]:
+def _forced(forced: Rollouts | None, following: NDArray[np.int64], rule: Rule) -> dict[str, Array]:
     nothing = np.full(len(following), np.nan)
     if forced is None:
         return {"forced_importance_accuracy": nothing, "forced_importance_kl": nothing}

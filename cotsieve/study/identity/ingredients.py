@@ -117,14 +117,16 @@ def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> di
 
 
 def embedding_identity(anchors: Anchors) -> dict[str, Any]:
-    """What the embedding model of a study's anchors is: by content, or by repository and revision."""
+    """What the embedding model of a study's anchors is: its content, or repository and revision."""
     if anchors.embeddings == WORDS:
         return {"words": True}
     return _content(anchors.embeddings, anchors.embeddings_revision, _all_files)
 
 
-def embedding_folder(anchors: Anchors, fetched: str | Path | None) -> Path:
-    """Where it lies; the file `fetched` says where it was fetched to from a hub."""
+def embedding_folder(anchors: Anchors, fetched: str | Path | None) -> Path | None:
+    """Where it lies, if there is one; the file `fetched` says where it was fetched to from a hub."""
+    if anchors.embeddings == WORDS:
+        return None
     if fetched:
         return Path(json.loads(Path(fetched).read_text(encoding="utf-8"))["embeddings"])
     return located(anchors.embeddings)

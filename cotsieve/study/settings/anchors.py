@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Choose(Part):
     """Which traces are looked at, by the baseline samples."""
 
-    accuracy: Annotated[list[Share], Field(min_length=2, max_length=2)] = [0.25, 0.75]
+    accuracy: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field([0.25, 0.75])
     """Only problems of which this share of the samples is right, from one to the other."""
     base: Literal["correct", "incorrect", "both"] = "correct"
     problems: Count | None = None

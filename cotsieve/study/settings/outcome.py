@@ -8,7 +8,6 @@ from pydantic import Field
 from cotsieve.study.settings.part import Count, Name, Part
 from cotsieve.study.settings.sources import Exclusion
 
-
 Grader = Literal["numbers", "original", "codi", "math", "r2a", "thought-anchors"]
 
 
