@@ -1,6 +1,7 @@
 """Which sentences of a trace matter: rollouts around each of them, and measures of these."""
 
-ANCHORED = study.anchors.models if study.anchors else []
+OWN_TRACES = study.anchors.computed if study.anchors else []
+ANCHORED = [*OWN_TRACES, *PUBLISHED]
 KINDS = (
     ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
 )
@@ -23,6 +24,8 @@ def told_of_anchors(*names, **others):
 def around(kind, model):
     """The files of a kind for all shards of a model, in order."""
     folder = f"results/{STUDY}/anchors/{model}/{kind}"
+    if model in PUBLISHED:
+        return [f"{folder}/published.parquet"]
     return [f"{folder}/{shard}.parquet" for shard in SHARDS]
 
 
@@ -44,9 +47,9 @@ def decided_by_kind(wildcards):
     }
 
 
-def anchor_grading():
-    """How answers around sentences are graded."""
-    grading = plain(study.grading)
+def anchor_grading(usual=None):
+    """How answers around sentences are graded; `usual` where the study's grader may not fit."""
+    grading = plain(study.grading) | ({"grader": usual} if usual else {})
     own = study.anchors.grader if study.anchors else None
     return grading | ({"grader": own} if own else {})
 
@@ -80,7 +83,7 @@ rule split:
     log:
         "results/{study}/logs/split/{model}.log",
     wildcard_constraints:
-        model=names(ANCHORED),
+        model=names(OWN_TRACES),
     conda:
         "../../envs/cotsieve.yaml"
     threads: 2
@@ -112,7 +115,7 @@ rule resample:
     benchmark:
         "results/{study}/benchmarks/resample/{model}/{kind}/{source}/{shard}.tsv"
     wildcard_constraints:
-        model=names(ANCHORED),
+        model=names(OWN_TRACES),
         kind=names(KINDS),
     conda:
         "../../envs/cotsieve.yaml"
@@ -134,6 +137,46 @@ rule resample:
         "../scripts/resample.py"
 
 
+@functools.cache
+def published_content(model):
+    """What the folder of a model's published rollouts holds."""
+    root = located(PUBLISHED[model].anchors_from)
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    return digest(
+        [[str(file.relative_to(root)), content_digest(file)] for file in files]
+    )
+
+
+rule import_anchors:
+    """Take published rollouts around sentences as finished ones; failed entries are kept apart."""
+    input:
+        published=lambda wildcards: own_file(PUBLISHED[wildcards.model].anchors_from),
+    output:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        outcomes="results/{study}/anchors/{model}/outcomes/published.parquet",
+        resample="results/{study}/anchors/{model}/resample/published.parquet",
+        force="results/{study}/anchors/{model}/force/published.parquet",
+        labels="results/{study}/anchors/{model}/labels.parquet",
+        traces="results/{study}/anchors/{model}/traces.parquet",
+    log:
+        "results/{study}/logs/import_anchors/{model}.log",
+    wildcard_constraints:
+        model=names(PUBLISHED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("import_anchors"),
+        code=code_of("import_anchors"),
+        published=lambda wildcards: {
+            "published": published_content(wildcards.model),
+            "under": PUBLISHED[wildcards.model].anchors_under,
+        },
+        grading={"grading": anchor_grading("thought-anchors")},
+    script:
+        "../scripts/import_anchors.py"
+
+
 rule grade_around:
     """Tell what became of every rollout around a sentence."""
     input:
@@ -147,7 +190,7 @@ rule grade_around:
     log:
         "results/{study}/logs/grade_around/{model}/{source}/{shard}.log",
     wildcard_constraints:
-        model=names(ANCHORED),
+        model=names(OWN_TRACES),
     conda:
         "../../envs/cotsieve.yaml"
     threads: 2
@@ -214,6 +257,11 @@ rule measure:
         outcomes=lambda wildcards: around("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
         pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+        labels=lambda wildcards: (
+            f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
+            if wildcards.model in PUBLISHED
+            else []
+        ),
     output:
         "results/{study}/anchors/{model}.parquet",
     log:

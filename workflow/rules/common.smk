@@ -63,6 +63,7 @@ except BadInput as error:
 
 STUDY = study.study
 MODELS = list(study.models)
+PUBLISHED = study.anchors.published if study.anchors else {}
 COMPUTED = list(IDENTITIES)
 IMPORTED = [name for name in MODELS if name not in IDENTITIES]
 REASONING = [name for name in COMPUTED if study.models[name].family == "reasoning"]
@@ -96,7 +97,7 @@ def names(known):
 
 wildcard_constraints:
     study=re.escape(STUDY),
-    model=names(MODELS),
+    model=names([*MODELS, *PUBLISHED]),
     sweep=names(study.sweeps),
     source=names(study.sources),
     shard=r"\d+",

@@ -1,6 +1,6 @@
 """Measure sentences. In: outcomes, likeness, pairs. Out: a row per sentence (ANCHORS)."""
 
-from cotsieve.findings.anchors.anchor_table import ANCHORS, SENTENCES, anchors
+from cotsieve.findings.anchors.anchor_table import ANCHORS, LABELS, SENTENCES, anchors
 from cotsieve.findings.anchors.importance import Measuring
 from cotsieve.findings.anchors.likeness import LIKENESS
 from cotsieve.findings.anchors.pairs import PAIRS
@@ -12,13 +12,14 @@ from cotsieve.ground.tables import provenance, read, write
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]) as log:
         given, told = snakemake.input, named(snakemake.params)["anchors"]
-        pairs = given.get("pairs")
+        pairs, labels = given.get("pairs"), given.get("labels")
         table = anchors(
             read(given.sentences, SENTENCES),
             (read(path, OUTCOMES) for path in given.outcomes),
             read(given.likeness, LIKENESS),
             Measuring(**told),
             read(pairs[0], PAIRS) if pairs else None,
+            read(labels, LABELS) if labels else None,
         )
         log.info("%d sentences", len(table))
         origin = {"measures": told} | provenance(given.sentences)

@@ -78,6 +78,15 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
             yield partial(_check_place, f"models.{name}.{key}", spec)
         yield partial(_check_model, plan, name, model)
 
+    for name, published in (study.anchors.published if study.anchors else {}).items():
+        yield partial(_check_published, f"models.{name}.anchors_from", published.anchors_from)
+
+
+def _check_published(where: str, folder: str) -> None:
+    if not located(folder).is_dir():
+        what = f"there is no such folder (found: {folder!r})"
+        raise bad(where, what, "Correct the path.")
+
 
 def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     sources = plan.study.sources

@@ -124,7 +124,7 @@ def embedding_identity(anchors: Anchors) -> dict[str, Any]:
 
 
 def embedding_folder(anchors: Anchors, fetched: str | Path | None) -> Path | None:
-    """Where it lies, if there is one; the file `fetched` says where it was fetched to from a hub."""
+    """Where it lies, if there is one; `fetched` says where one of a hub was fetched to."""
     if anchors.embeddings == WORDS:
         return None
     if fetched:

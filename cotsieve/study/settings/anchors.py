@@ -1,7 +1,7 @@
 """What a study file may say about the sentences of traces: which of them matter, and how that is
 found out."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,10 +40,23 @@ class Sentences(Part):
     """Only each so-many-th, from the first, and the last."""
 
 
+class Published(Part):
+    """Finished rollouts around sentences, imported instead of computed: no model is run."""
+
+    anchors_from: str
+    """Folder of problem_<id> folders, or of the files of a hub table that holds them, or of a table
+    of rollouts and one of problems."""
+    anchors_under: str = ""
+    """Of a hub table only the paths that start with this."""
+
+
 class Anchors(Part):
     """Thought Anchors (arXiv 2506.19143): rollouts around the sentences of baseline traces."""
 
-    models: Annotated[list[Name], Field(min_length=1)]
+    models: list[Name] = Field(default_factory=list)
+    """Models that write their reasoning; published ones take part in any case."""
+    published: dict[Name, Published] = Field(default_factory=dict)
+    """In a study file they stand among the models."""
     choose: Choose = Choose()
     rollouts: Count = 100
     """Per sentence, which they write anew."""
@@ -69,3 +82,24 @@ class Anchors(Part):
     draws: Count = 1000
     """Of the bootstrap and of the permutation test."""
     seed: int = 0
+
+    @property
+    def computed(self) -> list[str]:
+        """The models that are run."""
+        return [name for name in self.models if name not in self.published]
+
+
+def with_published(config: dict[str, Any]) -> dict[str, Any]:
+    """A study's plain values with published rollouts among the anchors, not among the models."""
+    models, anchors = config.get("models"), config.get("anchors", {})
+    if not isinstance(models, dict) or not isinstance(anchors, dict):
+        return config
+    found = {
+        name: model
+        for name, model in models.items()
+        if isinstance(model, dict) and "anchors_from" in model
+    }
+    if not found:
+        return config
+    others = {name: model for name, model in models.items() if name not in found}
+    return config | {"models": others, "anchors": anchors | {"published": found}}

@@ -246,7 +246,9 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
 
 def _wrong_anchors(study: Study) -> Iterator[Finding]:
     """Models whose traces have no sentences, or none of which two rollouts would differ."""
-    for name in study.anchors.models if study.anchors else ():
+    if study.anchors and not (study.anchors.models or study.anchors.published):
+        yield Finding("anchors.models", "no model is named", "Name models that write reasoning.")
+    for name in study.anchors.computed if study.anchors else ():
         model = study.models.get(name)
         if model is None:
             yield _unknown("anchors.models", name, study.models)
