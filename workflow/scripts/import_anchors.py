@@ -26,28 +26,28 @@ from cotsieve.rollouts.schema import ROLLOUTS
 def import_all(log, told: dict, root: Path) -> None:
     """Write every table of the traces below `root`, a trace at a time."""
     to, grading = snakemake.output, told["grading"]
-    sentences, labels, traces, failed = [], [], [], 0
+    sentences, labels, traces, outcomes = [], [], [], []
     with (
-        writing(to.outcomes, OUTCOMES, {"grading": grading}) as add,
         writing(to.resample, ROLLOUTS) as add_resampled,
         writing(to.force, ROLLOUTS) as add_forced,
     ):
         for trace in published_traces(root):
-            rows = judged(
-                published_outcomes(trace),
-                {trace.problem_id: str(trace.problem["gt_answer"])},
-                grading["grader"],
-                grading["tolerance"],
-                published=True,
-                processes=snakemake.threads,
-            )
-            add(rows)
             add_resampled(texts_of_published(trace, RESAMPLED))
             add_forced(texts_of_published(trace, FORCED))
+            outcomes.append(published_outcomes(trace))
             sentences += sentences_of_published(trace)
             labels += label_rows(trace)
             traces.append(trace_row(trace))
-            failed += rows["status"].to_pylist().count("error")
+    rows = judged(  # all at once: a grader takes seconds to be ready
+        pa.concat_tables(outcomes),
+        {row["problem_id"]: row["reference_answer"] for row in sentences},
+        grading["grader"],
+        grading["tolerance"],
+        published=True,
+        processes=snakemake.threads,
+    )
+    failed = rows["status"].to_pylist().count("error")
+    write(rows, to.outcomes, OUTCOMES, {"grading": grading})
     log.info("%d traces, %d sentences", len(traces), len(sentences))
     log.info("%d rollouts were published as failed and are kept apart", failed)
     write(sentences, to.sentences, SENTENCES, {"published": told["published"]})
