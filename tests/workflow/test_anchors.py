@@ -1,0 +1,110 @@
+"""The study config/anchors-tiny.yaml is run, then changed."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from running import ROOT, merged, planned_jobs, snakemake, write_study
+
+from cotsieve.findings.anchors.anchor_table import ANCHORS, SENTENCES
+from cotsieve.findings.anchors.pairs import PAIRS
+from cotsieve.ground.tables import read
+from cotsieve.rollouts.schema import ROLLOUTS
+
+TINY = yaml.safe_load((ROOT / "config" / "anchors-tiny.yaml").read_text())
+FOLDER = Path("results/anchors-tiny/anchors")
+TABLES = [f"{FOLDER}/tiny-reasoner.parquet", f"{FOLDER}/tiny-reasoner-pairs.parquet"]
+RESAMPLED = FOLDER / "tiny-reasoner" / "resample" / "sample"
+
+AFTER_GRADES = {"embed": 1, "measure": 1}
+AFTER_ROLLOUTS = {"grade_around": 1, "pair": 1} | AFTER_GRADES
+CHANGES = {
+    "nothing": ({}, {}),
+    "the threshold": ({"threshold": 0.7}, {"pair": 1, "measure": 1}),
+    "alpha": ({"alpha": 1.0}, {"measure": 1}),
+    "the least number of other sentences": ({"least_dissimilar": 2}, {"measure": 1}),
+    "the grader": ({"grader": "thought-anchors"}, {"grade_around": 1} | AFTER_GRADES),
+    "the embedding model": (
+        {"embeddings": "someone/something"},
+        {"fetch_embeddings": 1, "embed": 1, "pair": 1, "measure": 1},
+    ),
+    "more rollouts": ({"rollouts": 30}, {"resample": 1} | AFTER_ROLLOUTS),
+    "the longest trace": (
+        {"sentences": {"most": 4}}, {"split": 1, "resample": 2} | AFTER_ROLLOUTS,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("anchors")
+    write_study(folder, TINY)
+    run(folder)
+    return folder
+
+
+def run(folder: Path) -> None:
+    done = snakemake(folder, *TABLES, cores=2)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+def changed(folder: Path, anchors: dict[str, Any], **others: Any) -> str:
+    """A study file beside the one that was run."""
+    study = merged(TINY, {"anchors": anchors, **others})
+    (folder / "changed.yaml").write_text(yaml.safe_dump(study))
+    return "changed.yaml"
+
+
+def test_the_tiny_study_tells_which_sentences_matter(place):
+    found = read(place / TABLES[0], ANCHORS).to_pylist()
+    sentences = read(place / FOLDER / "tiny-reasoner" / "sentences.parquet", SENTENCES)
+    assert len(found) == len(sentences) > 20
+    assert {row["rollouts"] for row in found} == {20}
+    assert {row["forced"] for row in found} == {10}
+    last = [row for row in found if row["sentence"] == row["sentences"] - 1]
+    assert all(row["gain_resampled"] is None for row in last)
+    # The answer is read off the sentence that states it: what comes before it says less.
+    before_last = [row for row in found if row["sentence"] == row["sentences"] - 2]
+    earlier = [row for row in found if row["sentence"] < row["sentences"] - 2]
+    assert mean(before_last, "gain_forced") > mean(earlier, "gain_forced")
+    pairs = read(place / TABLES[1], PAIRS).to_pylist()
+    assert {row["importance"] is None for row in pairs if row["source"] == row["target"]} == {True}
+
+
+def mean(rows: list[dict], column: str) -> float:
+    return sum(row[column] for row in rows) / len(rows)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_plans_exactly_these_jobs(name, place):
+    anchors, jobs = CHANGES[name]
+    planned = planned_jobs(place, *TABLES, study=changed(place, anchors))
+    assert planned.jobs == jobs
+
+
+def test_another_grader_of_the_study_needs_no_gpu(place):
+    study = changed(place, {}, grading={"grader": "math"})
+    assert planned_jobs(place, *TABLES, study=study).jobs == {"grade_around": 1} | AFTER_GRADES
+
+
+def test_more_rollouts_and_smaller_shards_keep_what_is_there(place, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(place, folder, symlinks=True)
+    before = read(folder / RESAMPLED / "0000.parquet", ROLLOUTS)
+    more = merged(TINY, {"anchors": {"rollouts": 21}, "engine": {"shard_size": 4}})
+    write_study(folder, more)
+    run(folder)
+    parts = [read(path, ROLLOUTS) for path in sorted((folder / RESAMPLED).glob("*.parquet"))]
+    rows = [row for part in parts for row in part.to_pylist()]
+    assert [row for row in rows if row["sample"] < 20] == before.to_pylist()
+    assert len(rows) == len(before) * 21 // 20
+
+
+def test_greedy_models_are_refused(tmp_path):
+    write_study(tmp_path, merged(TINY, {"decoding": {"temperature": 0.0, "samples": 1}}))
+    done = snakemake(tmp_path, "--dry-run")
+    assert done.returncode != 0
+    assert "greedy rollouts" in done.stdout
+    assert "Traceback" not in done.stdout
