@@ -46,6 +46,9 @@ rule all:
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
         published_traces(),
         [table for model in ANCHORED for table in anchor_tables(model)],
+        expand(
+            "results/{study}/report/anchors/{model}.html", study=STUDY, model=ANCHORED
+        ),
         f"results/{STUDY}/report/index.html",
         f"results/{STUDY}/report/figures",
         f"results/{STUDY}/report/throughput.html",

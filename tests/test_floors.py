@@ -56,7 +56,7 @@ FLOORS = {
     ),
     "report.facts": (
         "ground", "answers", "problems", "rollouts.schema", "findings", "findings.necessity",
-        "findings.reasoning", "findings.dataset",
+        "findings.reasoning", "findings.dataset", "findings.anchors.trace_rollouts",
     ),
     "report.page": (
         "ground", "rollouts.schema", "findings", "findings.necessity", "report.facts",

@@ -1,21 +1,30 @@
 """The study config/anchors-tiny.yaml is run, then changed."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from anchor_cases import judged_outcomes, of_kind
 from running import ROOT, merged, planned_jobs, snakemake, write_study
 
 from cotsieve.findings.anchors.anchor_table import ANCHORS, SENTENCES
 from cotsieve.findings.anchors.pairs import PAIRS
+from cotsieve.findings.anchors.published import published_traces
+from cotsieve.findings.anchors.reference import published
+from cotsieve.findings.anchors.trace_rollouts import RESAMPLED as RESAMPLE
+from cotsieve.findings.anchors.trace_rollouts import rollouts_of
 from cotsieve.ground.tables import read
+from cotsieve.report.page.frame import uncompressed
 from cotsieve.rollouts.schema import ROLLOUTS
 
 TINY = yaml.safe_load((ROOT / "config" / "anchors-tiny.yaml").read_text())
 FOLDER = Path("results/anchors-tiny/anchors")
 TABLES = [f"{FOLDER}/tiny-reasoner.parquet", f"{FOLDER}/tiny-reasoner-pairs.parquet"]
+PAGE = "results/anchors-tiny/report/anchors/tiny-reasoner.html"
+EXPORT = "results/anchors-tiny/export/tiny-reasoner/math-rollouts.parquet"
 RESAMPLED = FOLDER / "tiny-reasoner" / "resample" / "sample"
 
 AFTER_GRADES = {"embed": 1, "measure": 1}
@@ -41,12 +50,12 @@ CHANGES = {
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("anchors")
     write_study(folder, TINY)
-    run(folder)
+    run(folder, *TABLES, PAGE, EXPORT)
     return folder
 
 
-def run(folder: Path) -> None:
-    done = snakemake(folder, *TABLES, cores=2)
+def run(folder: Path, *targets: str) -> None:
+    done = snakemake(folder, *(targets or TABLES), cores=2)
     assert done.returncode == 0, done.stdout[-6000:]
 
 
@@ -95,11 +104,51 @@ def test_more_rollouts_and_smaller_shards_keep_what_is_there(place, tmp_path):
     before = read(folder / RESAMPLED / "0000.parquet", ROLLOUTS)
     more = merged(TINY, {"anchors": {"rollouts": 21}, "engine": {"shard_size": 4}})
     write_study(folder, more)
-    run(folder)
+    run(folder, *(f"{RESAMPLED}/000{number}.parquet" for number in range(2)))
     parts = [read(path, ROLLOUTS) for path in sorted((folder / RESAMPLED).glob("*.parquet"))]
     rows = [row for part in parts for row in part.to_pylist()]
     assert [row for row in rows if row["sample"] < 20] == before.to_pylist()
     assert len(rows) == len(before) * 21 // 20
+
+
+def test_the_page_holds_every_trace_and_loads_nothing(place):
+    text = (place / PAGE).read_text()
+    found = uncompressed(re.search(r'id="data">([^<]+)<', text)[1])
+    assert sum(len(trace["sentences"]) for trace in found["traces"]) == len(
+        read(place / TABLES[0], ANCHORS)
+    )
+    meanings = found["traces"][0]["sentences"][0]["meanings"]
+    assert sum(count for _, count, _ in meanings) <= 20
+    assert meanings[0][2][0][1] > 0
+    assert "http://" not in text.replace("http://www.w3.org/", "")
+    assert "https://" not in text
+
+
+def test_exported_rollouts_can_be_imported(place):
+    tree = (place / EXPORT).parent / "math_rollouts"
+    traces = list(published_traces(tree))
+    rows = {(row["problem_id"], row["sentence"]): row for row in measured(place)}
+    assert sum(len(trace.chunks) for trace in traces) == len(rows)
+    for trace in traces:
+        problem_id = trace.problem_id.rpartition("problem_")[2].rpartition(".")[0]
+        found = published(rollouts(trace, RESAMPLE), rollouts(trace, "force"))
+        for number in range(len(trace.chunks)):
+            row = rows[problem_id, number]
+            assert found["accuracy"][number] == row["accuracy"]
+            assert found["resampling_importance_kl"][number] == pytest.approx(
+                row["resampling_importance_kl"] or 0
+            )
+            assert found["forced_importance_kl"][number] == pytest.approx(
+                row["forced_importance_kl"] or 0
+            )
+
+
+def measured(place: Path) -> list[dict]:
+    return read(place / TABLES[0], ANCHORS).to_pylist()
+
+
+def rollouts(trace, kind: str):
+    return rollouts_of(of_kind(judged_outcomes(trace), kind), len(trace.chunks))
 
 
 def test_greedy_models_are_refused(tmp_path):

@@ -278,3 +278,89 @@ rule measure:
         ),
     script:
         "../scripts/measure.py"
+
+
+rule show_anchors:
+    """Make a page on which traces are read, their sentences coloured by importance."""
+    input:
+        anchors="results/{study}/anchors/{model}.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        likeness="results/{study}/anchors/{model}/likeness.parquet",
+        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+    output:
+        report(
+            "results/{study}/report/anchors/{model}.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"what": "sentences that matter, {model}"},
+        ),
+    log:
+        "results/{study}/logs/show_anchors/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("show_anchors"),
+    script:
+        "../scripts/show_anchors.py"
+
+
+rule export_rollouts:
+    """Write rollouts around sentences in the published form (not made by default)."""
+    input:
+        expand(
+            "results/{study}/export/{model}/math-rollouts.parquet",
+            study=STUDY,
+            model=ANCHORED,
+        ),
+
+
+rule export_rollouts_of_model:
+    """Write a model's rollouts as folders of JSON files and as one table, as they are published."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        anchors="results/{study}/anchors/{model}.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        rollouts=lambda wildcards: [
+            path
+            for kind in (
+                ["resample", "force"] if wildcards.model in PUBLISHED else KINDS
+            )
+            for path in around(kind, wildcards.model)
+        ],
+        traces=lambda wildcards: (
+            f"results/{STUDY}/anchors/{wildcards.model}/traces.parquet"
+            if wildcards.model in PUBLISHED
+            else []
+        ),
+        problems="results/{study}/problems.parquet",
+        own=lambda wildcards: (
+            []
+            if wildcards.model in PUBLISHED
+            else [
+                f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
+                for shard in SHARDS
+            ]
+        ),
+    output:
+        table="results/{study}/export/{model}/math-rollouts.parquet",
+        tree=directory("results/{study}/export/{model}/math_rollouts"),
+    log:
+        "results/{study}/logs/export_rollouts/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("export_rollouts"),
+        style=lambda wildcards: {
+            "style": (
+                None
+                if wildcards.model in PUBLISHED
+                else plain(study.models[wildcards.model].style)
+            ),
+            "prefix": study.anchors.prefix,
+        },
+    script:
+        "../scripts/export_rollouts.py"
