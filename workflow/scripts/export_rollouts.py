@@ -1,4 +1,4 @@
-"""Export rollouts. In: all of a model's around sentences. Out: the published layout, and a table."""
+"""Export rollouts. In: all of a model's around sentences. Out: folders as published, and a table."""
 
 import itertools
 import shutil

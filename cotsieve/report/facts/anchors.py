@@ -1,4 +1,4 @@
-"""What the page of anchors tells of a model: every trace with its sentences, and what they share."""
+"""What the page of anchors tells of a model: traces with their sentences, means, correlations."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -87,7 +87,7 @@ def _meanings(outcomes: Iterable[pa.Table], likeness: pa.Table) -> dict[tuple, l
             if row["kind"] != RESAMPLED or group is None or group >= MOST_MEANINGS:
                 continue
             place = found[tuple(row[name] for name in named[:3])]
-            example, answers = place.setdefault(group, (row["replacement"], Counter()))
+            _, answers = place.setdefault(group, (row["replacement"], Counter()))
             answers[row["answer_class"] or "no answer"] += 1
     return {
         name: [

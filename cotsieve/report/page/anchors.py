@@ -1,4 +1,4 @@
-"""The page on which traces are read sentence by sentence: one file, nothing loaded from anywhere."""
+"""The page on which traces are read sentence by sentence, as one file that loads nothing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

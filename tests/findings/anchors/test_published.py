@@ -36,6 +36,7 @@ def test_the_golden_tree_comes_back_byte_for_byte(shared, tmp_path):
 
 def test_failed_entries_are_kept_apart(shared):
     (trace,) = published_traces(shared / "golden" / "thought_anchors" / "math_rollouts")
+    assert trace.problem_id == "problem_9001"
     rows = published_outcomes(trace).to_pylist()
     failed = [row for row in rows if row["status"] == "error"]
     assert len(failed) == 3
