@@ -33,7 +33,6 @@ CHANGES = {
     "nothing": ({}, {}),
     "the threshold": ({"threshold": 0.7}, {"pair": 1, "measure": 1}),
     "alpha": ({"alpha": 1.0}, {"measure": 1}),
-    "the least number of other sentences": ({"least_dissimilar": 2}, {"measure": 1}),
     "the grader": ({"grader": "thought-anchors"}, {"grade_around": 1} | AFTER_GRADES),
     "the embedding model": (
         {"embeddings": "someone/something"},
@@ -98,17 +97,17 @@ def test_another_grader_of_the_study_needs_no_gpu(place):
     assert planned_jobs(place, *TABLES, study=study).jobs == {"grade_around": 1} | AFTER_GRADES
 
 
-def test_more_rollouts_and_smaller_shards_keep_what_is_there(place, tmp_path):
+def test_more_rollouts_are_added_to_those_that_are_there(place, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(place, folder, symlinks=True)
     before = read(folder / RESAMPLED / "0000.parquet", ROLLOUTS)
-    more = merged(TINY, {"anchors": {"rollouts": 21}, "engine": {"shard_size": 4}})
-    write_study(folder, more)
-    run(folder, *(f"{RESAMPLED}/000{number}.parquet" for number in range(2)))
-    parts = [read(path, ROLLOUTS) for path in sorted((folder / RESAMPLED).glob("*.parquet"))]
-    rows = [row for part in parts for row in part.to_pylist()]
+    write_study(folder, merged(TINY, {"anchors": {"rollouts": 21}}))
+    run(folder, f"{RESAMPLED}/0000.parquet")
+    rows = read(folder / RESAMPLED / "0000.parquet", ROLLOUTS).to_pylist()
     assert [row for row in rows if row["sample"] < 20] == before.to_pylist()
     assert len(rows) == len(before) * 21 // 20
+    log = "results/anchors-tiny/logs/resample/tiny-reasoner/resample/sample/0000.log"
+    assert f"{len(before)} rows are kept from before" in (folder / log).read_text()
 
 
 def test_the_page_holds_every_trace_and_loads_nothing(place):
@@ -148,7 +147,7 @@ def measured(place: Path) -> list[dict]:
 
 
 def rollouts(trace, kind: str):
-    return rollouts_of(of_kind(judged_outcomes(trace), kind), len(trace.chunks))
+    return rollouts_of(of_kind(judged_outcomes(trace, "original"), kind), len(trace.chunks))
 
 
 def test_greedy_models_are_refused(tmp_path):

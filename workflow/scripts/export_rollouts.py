@@ -1,4 +1,4 @@
-"""Export rollouts. In: all of a model's around sentences. Out: folders as published, and a table."""
+"""Export rollouts. In: all of a model around sentences. Out: folders as published, a table."""
 
 import itertools
 import shutil

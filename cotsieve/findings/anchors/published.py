@@ -69,7 +69,8 @@ def read_trace(folder: Path, root: Path, name: str) -> PublishedTrace:
     """The trace in one folder. Raises BadInput where a file is missing or not of this layout."""
     for needed in NEEDED:
         if not (folder / needed).is_file():
-            raise bad(folder, f"there is no {needed}", "Fetch the whole folder of the problem again.")
+            mend = "Fetch the whole folder of the problem again."
+            raise bad(folder, f"there is no {needed}", mend)
     problem, base, chunks = (_loaded(folder / needed, dict) for needed in NEEDED)
     labelled = folder / "chunks_labeled.json"
     beside = folder.parent.with_name(folder.parent.name + FORCED_TREE) / folder.name
