@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
-from cotsieve.rollouts.resampling_job import run_resampling
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.rollouts.sentence_units import sentences_of
+from cotsieve.rollouts.written_job import run_resampling
 from cotsieve.study.plan.making import Making
 
 if __name__ == "__main__":
