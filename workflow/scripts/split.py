@@ -11,8 +11,8 @@ from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.interventions.places import placed_tokens
+from cotsieve.rollouts.given_reasoning import stored_trace
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.rollouts.written_rows import stored_trace
 from cotsieve.study.identity.ingredients import model_files
 from cotsieve.study.plan.of_job import plan_of
 from cotsieve.weights.tokenizer import load_tokenizer
