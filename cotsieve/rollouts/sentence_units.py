@@ -27,11 +27,12 @@ class Sentence:
 
 
 def sentences_of(
-    problem: Problem, rows: Sequence[Mapping[str, Any]], form: str, ids: Sequence[int] | None
+    problem: Problem, rows: Sequence[Mapping[str, Any]], form: str, thought: Sequence[int] | str
 ) -> list[Sentence]:
     """The chosen sentences of one trace; `rows` are all of its rows of the table of sentences.
 
-    `ids` are the tokens of its thought, which `form` as-written reads as they are.
+    `thought` are the tokens of its thought, or where they are not known its text: `form` as-written
+    reads it as it is, up to the sentence.
     """
     chunks = [row["text"] for row in rows]
     found = []
@@ -39,10 +40,14 @@ def sentences_of(
         if not row["chosen"]:
             continue
         before, text = None, ""
-        if form == "as-written" and ids is not None:
-            before = tuple(ids[: row["first_token"]])
-        else:
-            text = prefix(chunks, row["sentence"], "joined" if form == "as-written" else form)
+        if form != "as-written":
+            text = prefix(chunks, row["sentence"], form)
+        elif not isinstance(thought, str):
+            before = tuple(thought[: row["first_token"]])
+        elif row["start"] is not None:
+            text = thought[: row["start"]].rstrip()
+        else:  # published sentences that are not those of the thought
+            text = prefix(chunks, row["sentence"], "joined")
         name = unit_id(problem.problem_id, row["sample"], row["sentence"])
         read = f"{problem.question}\n{digest(text if before is None else before)}"
         unit = Problem(name, problem.source, problem.row, read, None, "", 0, "", problem.error)

@@ -80,8 +80,13 @@ def run_ablations(
     job.run(make, samples, given=baseline)
 
 
-def run_resampling(job: Job, sentences: Sequence[Sentence], rollouts: int) -> None:
-    """Write so many rollouts of every sentence under the one condition of the job's recipe."""
+def run_resampling(
+    job: Job, sentences: Sequence[Sentence], rollouts: int, finished: str | Path | None = None
+) -> None:
+    """Write so many rollouts of every sentence under the one condition of the job's recipe.
+
+    Those in the table `finished` that did not fail are taken as they are.
+    """
     by_unit = {sentence.unit: sentence for sentence in sentences}
 
     def make(missing: Missing) -> Iterator[list[Row]]:
@@ -90,7 +95,17 @@ def run_resampling(job: Job, sentences: Sequence[Sentence], rollouts: int) -> No
         wanted = {by_unit[unit]: pairs for pairs, units in missing.items() for unit in units}
         yield from resample(_loaded(job), job.recipe, wanted)
 
-    replace(job, problems=list(by_unit)).run(make, rollouts)
+    def given(some: Sequence[Problem]) -> pa.Table:
+        names = pa.array([unit.problem_id for unit in some], pa.string())
+
+        def usable(rows: pa.Table) -> pa.Array:
+            sound = pc.not_equal(rows["finish_reason"], "failed")
+            return pc.and_(pc.is_in(rows["problem_id"], names), sound)
+
+        return tables.read(finished, ROLLOUTS, where=usable)
+
+    wanted = replace(job, problems=list(by_unit))
+    wanted.run(make, rollouts, given=given if finished else None)
 
 
 def _write_unneeded(

@@ -2,6 +2,12 @@
 
 OWN_TRACES = study.anchors.computed if study.anchors else []
 ANCHORED = [*OWN_TRACES, *PUBLISHED]
+# Models that go on with published traces instead of their own.
+COMPLETED = [name for name in OWN_TRACES if study.models[name].anchors_from]
+OWN_TRACES = [name for name in OWN_TRACES if name not in COMPLETED]
+FOLDERS = {name: model.anchors_from for name, model in PUBLISHED.items()} | {
+    name: study.models[name].anchors_from for name in COMPLETED
+}
 KINDS = (
     ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
 )
@@ -26,6 +32,8 @@ def around(kind, model):
     folder = f"results/{STUDY}/anchors/{model}/{kind}"
     if model in PUBLISHED:
         return [f"{folder}/published.parquet"]
+    if model in COMPLETED:
+        return [f"{folder}/completed.parquet"]
     return [f"{folder}/{shard}.parquet" for shard in SHARDS]
 
 
@@ -140,7 +148,7 @@ rule resample:
 @functools.cache
 def published_content(model):
     """What the folder of a model's published rollouts holds."""
-    root = located(PUBLISHED[model].anchors_from)
+    root = located(FOLDERS[model])
     files = sorted(file for file in root.rglob("*") if file.is_file())
     return digest(
         [[str(file.relative_to(root)), content_digest(file)] for file in files]
@@ -150,7 +158,7 @@ def published_content(model):
 rule import_anchors:
     """Take published rollouts around sentences as finished ones; failed entries are kept apart."""
     input:
-        published=lambda wildcards: own_file(PUBLISHED[wildcards.model].anchors_from),
+        published=lambda wildcards: own_file(FOLDERS[wildcards.model]),
     output:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
         outcomes="results/{study}/anchors/{model}/outcomes/published.parquet",
@@ -161,7 +169,7 @@ rule import_anchors:
     log:
         "results/{study}/logs/import_anchors/{model}.log",
     wildcard_constraints:
-        model=names(PUBLISHED),
+        model=names(FOLDERS),
     conda:
         "../../envs/cotsieve.yaml"
     threads: 2
@@ -170,11 +178,74 @@ rule import_anchors:
         code=code_of("import_anchors"),
         published=lambda wildcards: {
             "published": published_content(wildcards.model),
-            "under": PUBLISHED[wildcards.model].anchors_under,
+            "under": getattr(PUBLISHED.get(wildcards.model), "anchors_under", ""),
+            "every": (
+                study.anchors.sentences.every if wildcards.model in COMPLETED else None
+            ),
         },
         grading={"grading": anchor_grading("thought-anchors")},
     script:
         "../scripts/import_anchors.py"
+
+
+rule complete:
+    """Add the rollouts that published ones lack around the sentences of their traces."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        traces="results/{study}/anchors/{model}/traces.parquet",
+        finished="results/{study}/anchors/{model}/{kind}/published.parquet",
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/{kind}/completed.parquet",
+    log:
+        "results/{study}/logs/complete/{model}/{kind}.log",
+    benchmark:
+        "results/{study}/benchmarks/complete/{model}/{kind}.tsv"
+    wildcard_constraints:
+        model=names(COMPLETED),
+        kind=names(KINDS),
+    conda:
+        "../../envs/cotsieve.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
+    params:
+        code=code_of("complete", pinned=True),
+        libraries={"libraries": LIBRARIES},
+        job=lambda wildcards: {
+            "damaged": times_damaged("complete", wildcards),
+            "engine": RESAMPLING_ENGINE,
+            **decided_by_model(wildcards),
+            **decided_by_kind(wildcards),
+        },
+    script:
+        "../scripts/complete.py"
+
+
+rule grade_completed:
+    """Tell what became of every rollout, published and added."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        rollouts=expand(
+            "results/{{study}}/anchors/{{model}}/{kind}/completed.parquet", kind=KINDS
+        ),
+    output:
+        "results/{study}/anchors/{model}/outcomes/completed.parquet",
+    log:
+        "results/{study}/logs/grade_completed/{model}.log",
+    wildcard_constraints:
+        model=names(COMPLETED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("grade_completed"),
+        code=code_of("grade_around"),
+        kinds={"kinds": KINDS},
+        grading={"grading": anchor_grading("thought-anchors")},
+    script:
+        "../scripts/grade_around.py"
 
 
 rule grade_around:
@@ -259,7 +330,7 @@ rule measure:
         pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
         labels=lambda wildcards: (
             f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
-            if wildcards.model in PUBLISHED
+            if wildcards.model in FOLDERS
             else []
         ),
     output:
@@ -331,13 +402,13 @@ rule export_rollouts_of_model:
         ],
         traces=lambda wildcards: (
             f"results/{STUDY}/anchors/{wildcards.model}/traces.parquet"
-            if wildcards.model in PUBLISHED
+            if wildcards.model in FOLDERS
             else []
         ),
         problems="results/{study}/problems.parquet",
         own=lambda wildcards: (
             []
-            if wildcards.model in PUBLISHED
+            if wildcards.model in FOLDERS
             else [
                 f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
                 for shard in SHARDS

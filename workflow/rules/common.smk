@@ -154,7 +154,7 @@ def model_jobs():
     return Counter(
         job.wildcards.model
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate", "resample")
+        if job.rule.name in ("generate", "trace", "ablate", "resample", "complete")
     )
 
 

@@ -35,7 +35,7 @@ def import_all(log, told: dict, root: Path) -> None:
             add_resampled(texts_of_published(trace, RESAMPLED))
             add_forced(texts_of_published(trace, FORCED))
             outcomes.append(published_outcomes(trace))
-            sentences += sentences_of_published(trace)
+            sentences += sentences_of_published(trace, told["every"])
             labels += label_rows(trace)
             traces.append(trace_row(trace))
     rows = judged(  # all at once: a grader takes seconds to be ready

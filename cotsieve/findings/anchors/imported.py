@@ -29,8 +29,12 @@ TRACES = pa.schema(
 Row = dict[str, Any]
 
 
-def sentences_of_published(trace: PublishedTrace) -> Iterator[Row]:
-    """Rows of SENTENCES; offsets where the published sentences are those of the thought."""
+def sentences_of_published(trace: PublishedTrace, every: int | None = None) -> Iterator[Row]:
+    """Rows of SENTENCES; offsets where the published sentences are those of the thought.
+
+    Chosen are those with rollouts, or where these are to be completed each `every`-th and the last.
+    """
+    last = len(trace.chunks) - 1
     places = placed(trace.thought)
     same = [place.text for place in places] == trace.chunks
     for number, text in enumerate(trace.chunks):
@@ -44,7 +48,9 @@ def sentences_of_published(trace: PublishedTrace) -> Iterator[Row]:
             "end": places[number].end if same else None,
             "first_token": None,
             "end_token": None,
-            "chosen": number in trace.rollouts,
+            "chosen": (number % every == 0 or number == last)
+            if every
+            else number in trace.rollouts,
             "base_correct": trace.base.get("is_correct"),
             "base_answer": trace.base.get("answer"),
             "reference_answer": str(trace.problem["gt_answer"]),

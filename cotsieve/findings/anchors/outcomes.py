@@ -35,8 +35,7 @@ def read_rollouts(
     """
     parts = [OUTCOMES.empty_table()]
     for some in rollouts:
-        columns = ["problem_id", "sample", "text", "answer_text", "finish_reason", "error"]
-        rows = [_read(row, kind, grader, before) for row in some.select(columns).to_pylist()]
+        rows = [_read(row, kind, grader, before) for row in some.select(_READ).to_pylist()]
         parts.append(pa.Table.from_pylist(rows, schema=OUTCOMES))
     return pa.concat_tables(parts)
 
@@ -48,18 +47,26 @@ def _read(row: Row, kind: str, grader: str, before: Mapping[Name, str]) -> Row:
     # The rules of "r2a" look for the closing tag, which stands before the answer's text.
     shown = CLOSE + answer if grader == "r2a" and answer is not None else answer
     prediction = None if failed or shown is None else predict(grader, shown)
+    imported = row["imported_prediction"] if row["finish_reason"] == "imported" else None
     seen = row["text"] if kind == RESAMPLED else before[name] + (answer or "")
     silent = "unfinished" if row["finish_reason"] == "length" else "empty"
+    if imported is not None:  # answers that were published with their rollouts
+        prediction = imported or None
     return {
         **dict(zip(("problem_id", "sample", "sentence"), name, strict=True)),
         "kind": kind,
         "rollout": row["sample"],
         "status": "error" if failed else silent if prediction is None else "valid",
         "error": row["error"],
-        "published_answer": None if failed else read_answer(seen),
+        "published_answer": None if failed else read_answer(seen) if imported is None else imported,
         "prediction": prediction,
         "replacement": None if failed or kind != RESAMPLED else first_sentence(row["text"]),
     }
+
+
+_READ = [
+    "problem_id", "sample", "text", "answer_text", "finish_reason", "error", "imported_prediction",
+]  # fmt: skip
 
 
 def published_outcomes(trace: PublishedTrace) -> pa.Table:

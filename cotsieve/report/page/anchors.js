@@ -96,7 +96,7 @@
     const list = make("ol");
     for (const [example, count, answers] of one.meanings) {
       const item = make("li", example);
-      item.append(make("br"), make("span", "", { class: "bar", style: `width:${(8 * count) / one.rollouts}em` }),
+      item.append(make("br"), make("span", "", { class: "amount", style: `width:${(8 * count) / one.rollouts}em` }),
         make("small", `${count} like it → ${answers.map(([answer, times]) => `${answer} (${times})`).join(", ")}`, { class: "soft" }));
       list.append(item);
     }

@@ -36,7 +36,7 @@ def _standfirst(facts: Facts) -> str:
     return (
         f"{len(facts['traces']):,} traces, {sentences:,} sentences. Each was left out and the rest "
         f"written anew many times: of {facts['tested']:,} that could be compared, "
-        f"{facts['significant']:,} move the answers more than by chance (5 % false discoveries)."
+        f"{facts['significant']:,} moved the answers more than by chance (5 % false discoveries)."
     )
 
 

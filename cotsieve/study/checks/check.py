@@ -79,8 +79,11 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
             yield partial(_check_place, f"models.{name}.{key}", spec)
         yield partial(_check_model, plan, name, model)
 
-    for name, published in (study.anchors.published if study.anchors else {}).items():
-        yield partial(_check_published, f"models.{name}.anchors_from", published.anchors_from)
+    published = study.anchors.published if study.anchors else {}
+    for name, model in [*study.models.items(), *published.items()]:
+        folder = getattr(model, "anchors_from", None)
+        if folder is not None:
+            yield partial(_check_published, f"models.{name}.anchors_from", folder)
 
 
 def _check_published(where: str, folder: str) -> None:

@@ -68,7 +68,7 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     absent.
     """
     definition = decided(model)
-    for key in ("decoding", "sieve", "revision", "base_revision"):
+    for key in ("decoding", "sieve", "revision", "base_revision", "anchors_from"):
         definition.pop(key, None)
     foreign = isinstance(model, ReasoningModel) and model.writer == "vllm"
     if foreign:

@@ -97,7 +97,7 @@ def with_published(config: dict[str, Any]) -> dict[str, Any]:
     found = {
         name: model
         for name, model in models.items()
-        if isinstance(model, dict) and "anchors_from" in model
+        if isinstance(model, dict) and "anchors_from" in model and "model" not in model
     }
     if not found:
         return config

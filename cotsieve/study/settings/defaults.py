@@ -51,7 +51,7 @@ def _inside(parts: Sequence[type[Part]], key: str) -> Iterator[type[Part]]:
         yield from (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part))
 
 
-ELSEWHERE = ("decoding", "sieve", "revision", "base_revision")
+ELSEWHERE = ("decoding", "sieve", "revision", "base_revision", "anchors_from")
 """Fields of a model that are told apart from it, or in the place of what they name."""
 _LEAST = {
     "activations": TypeAdapter(AnyCondition).validate_python({"operation": "zero", "layer": 0}),

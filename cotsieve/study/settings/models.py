@@ -84,6 +84,8 @@ class ReasoningModel(Part):
     writer: Literal["own", "vllm"] = "own"
     """What writes the baseline traces; everything else is always run by the engine of cotsieve."""
     precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    anchors_from: str | None = None
+    """A folder of published traces with some rollouts around their sentences, to be completed."""
     decoding: Decoding | None = None
     sieve: Sieve | None = None
     """For this model instead of the study's."""
