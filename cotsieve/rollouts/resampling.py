@@ -34,7 +34,9 @@ def resample(
             starts[name]._replace(sample=sample) for name, sample in pairs
         )
     groups = [sorted(cells, key=lambda cell: -len(cell.tokens)) for cells in traces.values()]
-    alone = sum(len(cell.tokens) for group in groups for cell in group)
+    alone = sum(
+        len(cell.tokens) for group in groups for cell in group if not model.too_long(cell.tokens)
+    )
     before = model.engine.tokens_read
     yield from rows_of(model, recipe, groups)
     read = model.engine.tokens_read - before

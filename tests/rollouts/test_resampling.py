@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from cotsieve.engine.loading import load_reasoning_model
@@ -20,6 +23,29 @@ def model():
     settings = plain(ReasoningModel(family="reasoning", model=FOLDER))
     files = {"model": FOLDER}
     return load_reasoning_model(settings, files, DECODING, device="cpu", batch_rows=1024)
+
+
+@pytest.mark.parametrize("kind", ["default", "forced_answer"])
+def test_the_published_prompts(model, kind, shared):
+    style = replace(
+        model.style,
+        prompt="thought-anchors",
+        forced_answer="\n\nTherefore, the final answers is \\boxed{",
+    )
+    asking = replace(model, style=style)
+    cases = json.loads((shared / "golden/thought_anchors/prefix_cases.json").read_text())["prefix"]
+    for case in cases:
+        for asked in case["requests"]:
+            if asked["rollout_type"] != kind:
+                continue
+            before = asked["prefix_without_chunk"]
+            ids = asking.given(case["problem"], before) if before else ()
+            read = (
+                (*asking.opened(case["problem"]), *ids)
+                if kind == "default"
+                else asking.cut(case["problem"], ids, forced=True)
+            )
+            assert model.text(read) == asked["prompt"]
 
 
 def trace_of(model, count: int, form: str = "as-written"):

@@ -150,6 +150,24 @@ def rollouts(trace, kind: str):
     return rollouts_of(of_kind(judged_outcomes(trace, "original"), kind), len(trace.chunks))
 
 
+def test_published_rollouts_are_completed(shared, tmp_path):
+    """Ten of each of seven sentences are there, some of them failed; eleven are asked for."""
+    tree = shared / "golden" / "thought_anchors" / "math_rollouts"
+    study = merged(TINY, {"models": {"tiny-reasoner": {"anchors_from": str(tree)}}})
+    write_study(tmp_path, merged(study, {"anchors": {"rollouts": 11}}))
+    folder = FOLDER / "tiny-reasoner" / "resample"
+    run(tmp_path, f"{folder}/completed.parquet")
+    given = read(tmp_path / folder / "published.parquet", ROLLOUTS).to_pylist()
+    rows = read(tmp_path / folder / "completed.parquet", ROLLOUTS).to_pylist()
+    sound = [row for row in given if row["finish_reason"] == "imported"]
+    assert len(rows) == 7 * 11
+    assert [row for row in rows if row["finish_reason"] == "imported"] == sound
+    added = [row for row in rows if row["finish_reason"] != "imported"]
+    assert len(added) == 7 + len(given) - len(sound)
+    assert {row["finish_reason"] for row in added} <= {"stop", "length", "failed"}
+    assert all(row["error"] for row in added if row["finish_reason"] == "failed")
+
+
 def test_greedy_models_are_refused(tmp_path):
     write_study(tmp_path, merged(TINY, {"decoding": {"temperature": 0.0, "samples": 1}}))
     done = snakemake(tmp_path, "--dry-run")

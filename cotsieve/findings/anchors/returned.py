@@ -13,6 +13,7 @@ from cotsieve.findings.anchors.reference import MEASURES
 from cotsieve.findings.anchors.trace_rollouts import FORCED, RESAMPLED
 from cotsieve.interventions.places import first_sentence
 from cotsieve.interventions.prefixes import parsed_unit, prefix, unit_id
+from cotsieve.interventions.prompts import THOUGHT_ANCHORS
 
 PUBLISHED_FORCE = "\n</think>\n\nTherefore, the final answers is \\boxed{"
 """What the publication wrote between a thought and the answer that it forced."""
@@ -40,7 +41,10 @@ def own_trace(problem: Row, sample: Row, sentences: Sequence[Row], style: Row) -
     The level is written as in MATH, what a source does not tell is left empty.
     """
     first = sentences[0]
-    prompt = f"{problem['question']}{style['instruction']} {style['open']}\n"
+    before, after = "", f"{style['instruction']} "
+    if style["prompt"] == "thought-anchors":
+        before, after = THOUGHT_ANCHORS
+    prompt = f"{before}{problem['question']}{after}{style['open']}\n"
     level = f"Level {problem['level']}" if problem["level"] else ""
     base = {
         "prompt": prompt,

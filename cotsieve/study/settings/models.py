@@ -63,8 +63,9 @@ class Model(Part):
 class Style(Part):
     """How a family of models marks its reasoning."""
 
-    prompt: Literal["raw", "chat"] = "raw"
-    """raw: problem, instruction and opening tag; chat: the model's own chat template."""
+    prompt: Literal["raw", "chat", "thought-anchors"] = "raw"
+    """raw: problem, instruction and opening tag; chat: the model's own chat template;
+    thought-anchors: the prompt of that study, which brings its own instruction."""
     instruction: str = " Please reason step by step, and put your final answer within \\boxed{}."
     open: str = "<think>"
     close: str = "</think>"
