@@ -18,6 +18,9 @@ from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 from cotsieve.answers.thinking import read_response, visible
 from cotsieve.ground.faults import BadInput, bad
 
+NOT_READ = "not read"
+"""Reason of an incorrect answer that could not be compared: the texts differ, and one of them
+could not be read to its end."""
 SYMBOLIC = ("math", "r2a")
 """Graders of LaTeX answers; they compute in worker processes, so ask for many verdicts at once."""
 GRADERS = ("numbers", "original", "codi", *SYMBOLIC)
@@ -37,7 +40,7 @@ class Graded(NamedTuple):
     verdict: str
     """correct, incorrect, no_answer, or failed when the grader could not tell."""
     reason: str | None = None
-    """Why the verdict is failed."""
+    """Why the verdict is failed; NOT_READ of an incorrect answer that could not be read."""
 
 
 class NoVerdict(RuntimeError):
@@ -141,6 +144,8 @@ def _compare_symbolic(
 def _graded(prediction: str | None, reference: str, verdict: bool | str) -> Graded:
     if prediction is None or not _readable(prediction):
         return Graded(None, "no_answer")
+    if verdict == NOT_READ:
+        return Graded(prediction, "incorrect", NOT_READ)
     if isinstance(verdict, str):
         return Graded(prediction, "failed", verdict)
     return Graded(prediction, _verdict(verdict))
