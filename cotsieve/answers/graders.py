@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from cotsieve.answers.boxed import last_filled_box
+from cotsieve.answers.boxed import final_boxes
 from cotsieve.answers.exact import value_of
 from cotsieve.answers.numbers import answer_number
 from cotsieve.answers.published import as_float, codi_number, original_number
@@ -67,8 +67,8 @@ def grade_many(
 def predict(grader: str, text: str) -> str | None:
     """What the grader reads from a text as its answer, or None. BadInput for an unknown grader.
 
-    "numbers", "original" and "codi" read a number. "math" reads the last closed box that is not
-    empty, "r2a" the last box with at most one level of braces inside; both look behind the last
+    "numbers", "original" and "codi" read a number. "math" reads the last box, or the last ones
+    that belong together, "r2a" the last box with at most one level of braces inside; both look behind the last
     </think>, where "r2a" needs one and "math" takes a text without any thinking whole.
     """
     if grader == "numbers":
@@ -78,7 +78,7 @@ def predict(grader: str, text: str) -> str | None:
     if grader == "codi":
         return codi_number(text)
     if grader == "math":
-        return last_filled_box(visible(text))
+        return final_boxes(visible(text))
     if grader == "r2a":
         return read_response(text).extracted or None
     raise _unknown(grader)

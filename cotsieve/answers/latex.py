@@ -21,7 +21,7 @@ from cotsieve.answers.words import opened, value_of_words, without_lead
 NOT_READ = "not read"
 """Said instead of a verdict where two different texts could not both be read to their end."""
 
-_NAMED = r"(?:[A-Za-z]|\\[a-z]+)(?: ?_ ?\{?\w+\}?)?'*"
+_NAMED = r"(?:[A-Za-z]|\\(?!sum|prod|lim|int)[a-z]+)(?: ?_ ?(?:\{[^{}]{1,20}\}|\w))?'*"
 _ASSIGNED = re.compile(
     rf"(?P<left>{_NAMED}(?: ?\([a-z, ]+\))?|\( ?{_NAMED}(?: ?, ?{_NAMED})* ?\)|[A-Za-z]{{2,}}"
     r"|\\(?:angle|triangle|overline|vec|bar) ?\{?[A-Za-z]+\}?|\\text\{[^{}]*\}|\|[A-Z]+\|"
@@ -125,7 +125,6 @@ def _without_qualifiers(text: str) -> tuple[Part, str]:
     if not kept:
         return part, ""
     said = " ".join(text_of(item).replace(" ", "") for item in rest)
-    kept = tuple(value for item in kept for value in _values(item))
     return (Group("list", kept, part.text) if len(kept) > 1 else kept[0]), said
 
 
@@ -215,7 +214,10 @@ def _matched(found: Sequence[Part], expected: Sequence[Part], ordered=False) -> 
     """Whether the parts are the same in some order; repetitions do not count twice."""
     if ordered:
         return _all(map(_equal, found, expected)) if len(found) == len(expected) else False
-    found, expected = list(dict.fromkeys(found)), list(dict.fromkeys(expected))
+    found, expected = (
+        list(dict.fromkeys(value for part in side for value in _values(part)))
+        for side in (found, expected)
+    )
     if len(found) != len(expected):
         return False
     unread = False

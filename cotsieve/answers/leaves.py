@@ -13,7 +13,7 @@ from cotsieve.answers.words import letter, name, value_of_words, with_names
 
 NUMBER = re.compile(r"[-+]? ?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _QUOTIENT = re.compile(r"(-?) ?\\frac\{ ?(-?[0-9]+) ?\}\{ ?([0-9]+) ?\}|(-?)([0-9]+) ?/ ?([0-9]+)")
-_LEADING = re.compile(r"(?:=|\\approx|\\therefore|\\Rightarrow|\\to|:)+ ?")
+_LEADING = re.compile(r"^ ?(?:=|\\approx|\\therefore|\\Rightarrow|\\to|:)+ ?")
 _COLON = re.compile(r" ?(?::|\\text\{to\}| to ) ?")
 _RELATION = re.compile(r"=|<|>|\\(?:le|ge|ne|in|equiv)(?![a-z])")
 _FORMAT = re.compile(r"\\text\{|[{}\s]")
@@ -182,7 +182,7 @@ def _equal_name(names: tuple, letters: tuple, texts: tuple[str, str]) -> bool | 
         return single.casefold() == names[place]
     if _bare(other).casefold() == names[place].replace(" ", ""):
         return True
-    return False if rational(other) is not None else None
+    return False if rational(other) is not None or other.isalpha() else None
 
 
 def _equal_formulas(found: str, expected: str) -> bool | None:

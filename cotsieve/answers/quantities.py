@@ -98,7 +98,7 @@ _KNOWN = "|".join(
     for name in sorted({*_UNITS, *_COMPOUND, *_JOINING}, key=len, reverse=True)
     if name not in _LETTERS and name[0].isalpha()
 )
-_PLAIN_UNIT = re.compile(rf"(?<![A-Za-z\\{{])(?:{_KNOWN}|(?<=[ /])[msghlLKJWNV])(?![A-Za-z}}])")
+_PLAIN_UNIT = re.compile(rf"\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\{{])(?:{_KNOWN}|(?<=[ /])[msghlLKJWNV])(?![A-Za-z}}])")
 _PLAIN_WORDS = re.compile(
     r"(?<=[0-9}]) (?!sin|cos|tan|log|exp|sqrt|pi|and|or|mod|base)([A-Za-z]{3,}(?:[ -][A-Za-z]{2,}){0,6})$"
 )
@@ -113,6 +113,7 @@ _ONE_OF = re.compile(_ONE)
 _COMPOUND_TEXT = re.compile(rf"(?:{_ONE}){{2,4}}")
 _HEAD = re.compile(rf"(?P<sign>-?) ?(?P<money>{_CURRENCY}) ?(?P<rest>.+)", re.DOTALL)
 _ORDINAL = re.compile(r"(?<=[0-9]) ?\^? ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th)(?![A-Za-z])[ }]*")
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _VERB = re.compile(r"(?:is|are|was|has|have|or|and|if|when|for|but|not|does|mod|base|to)\b")
 _CLOCK = re.compile(
     r"([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))?"
@@ -199,13 +200,17 @@ def quantity(text: str) -> Quantity:
         return Quantity(text, unit_of(money) or NONE)
     words = f"{money} {tail['unit']}" if money else tail["unit"]
     unit = unit_of(words)
+    if _TRIGONOMETRIC.search(text) and ("angle", 1) in (unit or NONE).dimensions:
+        return Quantity(text, NONE)
     if unit is None or (unknown(unit) and re.search(r"[A-Za-z]", _bare(tail["number"]))):
         return Quantity(text, NONE)
     return Quantity(tail["number"].strip(), unit)
 
 
 def _with_plain_words(text: str) -> str:
-    text = _PLAIN_UNIT.sub(lambda found: rf"\text{{{found[0]}}}", text)
+    text = _PLAIN_UNIT.sub(
+        lambda found: found[0] if found[0][0] == "\\" else rf"\text{{{found[0]}}}", text
+    )
     return _PLAIN_WORDS.sub(r" \\text{\1}", text)
 
 

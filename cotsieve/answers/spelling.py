@@ -94,9 +94,10 @@ _TEXTS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|sc|up|md)?|mbox|hbox|mathrm|operatorname\*?|emph|textsuperscript)"
     r"\s*\{"
 )
+_TIGHT = re.compile(r"(?<!\\)\\!|\\negthinspace(?![A-Za-z])")
 _SPACES = re.compile(
-    r"\\[,;:>! ]|~|\\(?:quad|qquad|enspace|enskip|thinspace|medspace|thickspace|space|nobreakspace)"
-    r"(?![A-Za-z])|\\[hv]space\*?\{[^{}]*\}|\\negthinspace|\\\\\s*$"
+    r"(?<!\\)\\[,;:> ]|~|\\(?:quad|qquad|enspace|enskip|thinspace|medspace|thickspace|space|nobreakspace)"
+    r"(?![A-Za-z])|\\[hv]space\*?\{[^{}]*\}|\\\\\s*$"
 )
 _FENCES = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$|\*\*|(?<![A-Za-z0-9_])__|__(?![A-Za-z0-9_])|`")
 _MATH_NAMES = (
@@ -167,7 +168,7 @@ def plain(answer: str) -> str:
     text = _without_frames(_signs(answer))
     text = _NAMES.sub(lambda name: _OTHER_NAMES.get(name[0], name[0]), text)
     text = re.sub(r"\{\s*([,:;])\s*\}", r"\1", text).replace(r"^\circ\circ", r"^\circ")
-    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", r"^\\circ ", text)
+    text = re.sub(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z]))", r"^\\circ ", text)
     text = re.sub(r"\.\.\.+", r"\\ldots ", re.sub(r'(?<=[0-9]) ?"', "''", text))
     text = re.sub(r"(?<!\\)%", r"\\%", text)
     return tidy(text)
@@ -222,7 +223,7 @@ def _folded(run: str) -> str:
 def _without_frames(text: str) -> str:
     """The text without sizes, colours, frames, bold, blanks of LaTeX, and marks of mathematics."""
     text = _SIZES.sub(" ", text.replace(r"\left\{", r"\{").replace(r"\right\}", r"\}"))
-    text = _SPACES.sub(" ", _COLOUR.sub("", text))
+    text = _SPACES.sub(" ", _TIGHT.sub("", _COLOUR.sub("", text)))
     text = _FRAMES_BARE.sub("", _FRAMES.sub("", text))
     text = _FENCES.sub(" ", text.replace(r"\$", "＄")).replace("＄", r"\$")
     text = _ROMAN.sub(_roman, text)
