@@ -108,6 +108,7 @@ def _classes(found: re.Match[str]) -> list[Part]:
     """The least residues of a congruence, or what stands for them."""
     modulus = int(found["modulus"])
     listed = [value for item in items(parts(found["rest"])) for value in _values(item)]
+    listed = [re.sub("^- (?=[0-9])", "-", item) if isinstance(item, str) else item for item in listed]
     return [
         str(int(item) % modulus) if modulus and re.fullmatch("-?[0-9]{1,300}", text_of(item)) else item
         for item in listed

@@ -7,7 +7,7 @@ import re
 
 _FREE = re.compile(r"\\text\{([^{}]*)\}")
 _IN_TEXT = re.compile(
-    r"(?P<number>-?\$?(?<![A-Za-z])[0-9]+(?:[.,:/][0-9]+)*(?:\\?%)?)|(?P<comma>[,;]|\b(?:and|or)\b)"
+    r"(?P<number>-?\$?(?<![A-Za-z])[0-9]+(?:[.,:/][0-9]+)*(?:\\?%)?)|(?P<comma>[,;()]|\b(?:and|or)\b)"
 )
 _LEAD = re.compile(
     r"(?:\\text\{)?\s*(?:(?:so|thus|hence|therefore),? )?"
@@ -76,7 +76,7 @@ def _opened(found: re.Match[str]) -> str:
 
 
 def _joined(part: re.Match[str]) -> str:
-    return part["number"] or (part["comma"] if part["comma"] in ",;" else rf"\text{{{part[0]}}}")
+    return part["number"] or (part["comma"] if part["comma"] in ",;()" else rf"\text{{{part[0]}}}")
 
 
 def _text(words: str) -> str:
