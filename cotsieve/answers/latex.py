@@ -32,13 +32,16 @@ _ASSIGNED = re.compile(
 _EQUALS = re.compile(r"(?<![<>!:])=|\\approx")
 _ORDERED = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])")
 _CONGRUENT = re.compile(
-    r"(?:(?P<left>[^=<>,]{1,40}?) ?\\equiv )?(?P<rest>[^=<>]+?)"
+    r"(?:(?P<left>[^=<>,]{1,40}?) ?\\equiv ?)?(?P<rest>[^=<>]+?)"
     r" ?\(? ?(?:\\(?:pmod|bmod|mod|pod)|\\text\{\(?mod\)?\}|mod) ?\{? ?(?P<modulus>[0-9]{1,30}) ?\}? ?\)?"
 )
 _QUALIFIER = re.compile(
     r"(?:\\text\{[^{}]*\} ?)?[a-zA-Z](?: ?, ?[a-zA-Z])* ?(?:\\in ?\\mathbb ?\{?[ZNRQC]\}?"
     r"(?: ?[\^_] ?\{?[^{}\\]{1,6}\}?)?|\\ne ?-?[0-9]+|\\text\{is [^{}]*\})"
     r"|\\text\{ ?(?:for|where|with|when)[^{}]*\}.{0,60}"
+)
+_CONDITION = re.compile(
+    r"(?P<what>[^,;]+?) (?P<letters>\\text\{ ?\(?(?:for|where|with)(?: [^{}]*)?\}.{0,60})", re.DOTALL
 )
 _SUCH_THAT = re.compile(
     r"\\\{ ?\(?(?P<letters>[a-z](?: ?, ?[a-z])*)\)? ?(?:\\in ?\\mathbb\{R\})? ?(?:\||:) ?(?P<rule>.+) ?\\\}"
@@ -57,7 +60,8 @@ def equal(prediction: str, reference: str) -> bool | str:
 
 def _spelled(answer: str) -> str:
     text = without_lead(opened(plain(answer)))
-    return tidy(without_commas(read_numbers(without_ordinal(text))))
+    text = tidy(without_commas(read_numbers(without_ordinal(text))))
+    return text.replace(r"\cup", r"\text{or}") if _ORDERED.search(text) else text
 
 
 def _equal_answers(found: str, expected: str) -> bool | None:
@@ -118,6 +122,9 @@ def _classes(found: re.Match[str]) -> list[Part]:
 def _without_qualifiers(text: str) -> tuple[Part, str]:
     """The parts of an answer, and what is said of its letters, as in k \\in \\mathbb{Z}."""
     rule = _SUCH_THAT.fullmatch(text)
+    condition = _CONDITION.fullmatch(text)
+    if condition:
+        return parts(condition["what"]), re.sub(r"\\text\{[^{}]*\}| ", "", condition["letters"])
     part = parts(rule["rule"] if rule else text)
     if not isinstance(part, Group) or part.kind != "list":
         return part, ""
@@ -265,4 +272,4 @@ def _read_set(side: Part, kind: str) -> Basic:
     if kind == "rule":
         relations = side.items if isinstance(side, Group) else [side]
         return as_set([read(text_of(relation)) for relation in relations])
-    return read(text_of(side)) if items(side) else read(r"\emptyset")
+    return read(text_of(side)).doit() if items(side) else read(r"\emptyset")

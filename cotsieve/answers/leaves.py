@@ -55,7 +55,7 @@ def _equal_hour(times: tuple[Clock | None, Clock | None], texts: tuple[str, str]
     (time,) = filter(None, times)
     other = texts[0] if times[1] else texts[1]
     if NUMBER.fullmatch(other):
-        return time.half != "" and not time.minute and Fraction(other) == time.hour
+        return not time.minute and Fraction(other) == time.hour
     return None
 
 

@@ -54,7 +54,8 @@ _WORDS_OF_SIGNS = {
     "-": "−–—‒―﹣‐‑➖",
     "/": "∕⁄",
     "'": "′’‘ʹ",
-    "''": "″”“",
+    "''": "″",
+    "": "“”«»「」",
     ":": "∶",
     ",": "、，",
     ".": "。",
@@ -85,11 +86,13 @@ _COLOUR = re.compile(
 )
 _FRAMES = re.compile(
     r"\\(?:underline|boxed|fbox|bm|boldsymbol|pmb|mathbf|mathit|mathnormal|mathsf|mathtt|mathcal"
-    r"|ensuremath|uline|underbar|cancel|phantom|mathop|mathrel|smash|displaylines|hbox\b(?=\$))"
+    r"|ensuremath|uline|sout|underbar|cancel|phantom|mathop|mathrel|smash|displaylines|hbox\b(?=\$))"
     r"(?![A-Za-z])\s*(?=\{)"
 )
 _FRAMES_BARE = re.compile(r"\\(?:boxed|fbox|mathbf|bm|boldsymbol)(?![A-Za-z])\s*")
-_ROMAN = re.compile(r"\\(?:mathrm|operatorname\*?|rm)\s*\{\s*([A-Za-z.]+)\s*\}")
+_ROMAN = re.compile(
+    r"\\(?:mathrm|operatorname\*?|rm)\s*(?:\{\s*([A-Za-z.]+)\s*\}|(?<=mathrm) ([A-Za-z])(?![A-Za-z]))"
+)
 _TEXTS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|sc|up|md)?|mbox|hbox|mathrm|operatorname\*?|emph|textsuperscript)"
     r"\s*\{"
@@ -100,6 +103,7 @@ _SPACES = re.compile(
     r"(?![A-Za-z])|\\[hv]space\*?\{[^{}]*\}|\\\\\s*$"
 )
 _FENCES = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$|\*\*|(?<![A-Za-z0-9_])__|__(?![A-Za-z0-9_])|`")
+_QUOTED = re.compile(r"^\s*([*_\"]{1,3})([^*_\"].*?)\1\s*$", re.DOTALL)
 _MATH_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim max min gcd lcm det"
 ).split()
@@ -225,13 +229,14 @@ def _without_frames(text: str) -> str:
     text = _SIZES.sub(" ", text.replace(r"\left\{", r"\{").replace(r"\right\}", r"\}"))
     text = _SPACES.sub(" ", _TIGHT.sub("", _COLOUR.sub("", text)))
     text = _FRAMES_BARE.sub("", _FRAMES.sub("", text))
+    text = re.sub(r"US ?(?=\\\$)", "", _QUOTED.sub(r"\2", text))
     text = _FENCES.sub(" ", text.replace(r"\$", "＄")).replace("＄", r"\$")
     text = _ROMAN.sub(_roman, text)
     return re.sub(r"\\text\{([^{}]*)\}", _spaced_text, _TEXTS.sub(r"\\text{", text))
 
 
 def _roman(found: re.Match[str]) -> str:
-    name = found[1]
+    name = found[1] or found[2]
     if name in _MATH_NAMES:
         return rf"\{name} "
     return f" {name}" if name in ("e", "i", "d", "T") else rf"\text{{{name}}}"

@@ -19,7 +19,7 @@ _LEAD = re.compile(
     r"(?![A-Za-z])\s*(?:\}|(?=[^}]*$)|(?=[^{}]*\}))",
     re.IGNORECASE,
 )
-_TRAIL = re.compile(r"\\text\{ ?\(?(?:approx\.?|approximately|rounded|exactly|only|in total)\)? ?\}$")
+_TRAIL = re.compile(r"\(? ?\\text\{ ?\(?(?:approx\.?|approximately|rounded|exactly|only|in total)\)? ?\} ?\)?$")
 _VALUES = {
     r"\infty": ["infinity", "infinite", "positive infinity", "plus infinity", "inf"],
     r"-\infty": ["negative infinity", "minus infinity"],
@@ -127,7 +127,9 @@ def name(text: str) -> str | None:
     if "\\text{" in text:
         inside = _FREE.sub(r" \1 ", text)
         return _folded(inside) if re.fullmatch(r"[^\\^_=+<>{}0-9]+", inside) else None
-    if re.fullmatch(r"(?:[^\W\d_]+[ '.-]*)+", text) and _is_word(text):
+    if re.fullmatch(r"[A-Z](?: ?[A-Z])+", text):
+        return text.replace(" ", "").casefold()
+    if re.fullmatch(r"[^\W\d_]+(?:[ '.-]+[^\W\d_]+)*[.'!]?", text) and _is_word(text):
         return _folded(text)
     return None
 
