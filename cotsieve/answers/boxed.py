@@ -16,7 +16,9 @@ _LINK = re.compile(
     r"[\s$,;.*]*(?:\\[()\[\]]\s*)?(?:and|or|,|;|y|und|et|和)\s*(?:\\[()\[\]]\s*)?[$\s*]*"
     r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)?(?:\\[()\[\]]\s*)?[$\s*]*"
 )
-_NAMED = re.compile(r"\b(?:in|within|inside|into|using|with|of|the|a|format|notation)\W{0,6}$", re.I)
+_NAMED = re.compile(
+    r"\b(?:in|within|inside|into|using|with|of|the|a|format|notation)\W{0,6}$", re.I
+)
 _LONGEST_LINK = 40
 
 

@@ -4,6 +4,7 @@ To be called in a process of its own only: an expression can keep sympy busy for
 are exact fractions, `i` is the imaginary unit, letters keep their case.
 """
 
+import itertools
 import logging
 import re
 from functools import lru_cache
@@ -18,12 +19,106 @@ for _name in ("math_verify.parser", "math_verify.grader"):
     logging.getLogger(_name).setLevel(logging.ERROR)  # it warns that its time limits are off
 
 _COMMANDS = set(
-    r"""frac sqrt binom cdot times div pm infty pi le ge ne in notin cup cap setminus emptyset
-    mathbb sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim sum prod int
-    to partial gcd lcm max min lfloor rfloor lceil rceil begin end overline bar vec hat tilde text
-    angle triangle circ alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho
-    sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
-    operatorname det arsinh arcosh artanh approx""".split()
+    [
+        r"frac",
+        r"sqrt",
+        r"binom",
+        r"cdot",
+        r"times",
+        r"div",
+        r"pm",
+        r"infty",
+        r"pi",
+        r"le",
+        r"ge",
+        r"ne",
+        r"in",
+        r"notin",
+        r"cup",
+        r"cap",
+        r"setminus",
+        r"emptyset",
+        r"mathbb",
+        r"sin",
+        r"cos",
+        r"tan",
+        r"cot",
+        r"sec",
+        r"csc",
+        r"arcsin",
+        r"arccos",
+        r"arctan",
+        r"sinh",
+        r"cosh",
+        r"tanh",
+        r"log",
+        r"ln",
+        r"exp",
+        r"lim",
+        r"sum",
+        r"prod",
+        r"int",
+        r"to",
+        r"partial",
+        r"gcd",
+        r"lcm",
+        r"max",
+        r"min",
+        r"lfloor",
+        r"rfloor",
+        r"lceil",
+        r"rceil",
+        r"begin",
+        r"end",
+        r"overline",
+        r"bar",
+        r"vec",
+        r"hat",
+        r"tilde",
+        r"text",
+        r"angle",
+        r"triangle",
+        r"circ",
+        r"alpha",
+        r"beta",
+        r"gamma",
+        r"delta",
+        r"epsilon",
+        r"zeta",
+        r"eta",
+        r"theta",
+        r"iota",
+        r"kappa",
+        r"lambda",
+        r"mu",
+        r"nu",
+        r"xi",
+        r"rho",
+        r"sigma",
+        r"tau",
+        r"upsilon",
+        r"phi",
+        r"chi",
+        r"psi",
+        r"omega",
+        r"Gamma",
+        r"Delta",
+        r"Theta",
+        r"Lambda",
+        r"Xi",
+        r"Pi",
+        r"Sigma",
+        r"Phi",
+        r"Psi",
+        r"Omega",
+        r"ell",
+        r"operatorname",
+        r"det",
+        r"arsinh",
+        r"arcosh",
+        r"artanh",
+        r"approx",
+    ]
 )
 _NAME = re.compile(r"\\([A-Za-z]+)")
 _UNREADABLE = re.compile(
@@ -94,7 +189,7 @@ class _Reader(_Latex2Sympy):
     def convert_postfix_list(self, arr, i=0):
         texts = [item.getText() for item in arr]
         if any(re.match(r"[0-9.]", after) and before[-1].isdigit()
-               for before, after in zip(texts, texts[1:], strict=False)):  # fmt: skip
+               for before, after in itertools.pairwise(texts)):  # fmt: skip
             raise NotRead("numbers side by side")
         parts = [_Latex2Sympy.convert_postfix_list(self, [item]) for item in arr[:-1]
                  if item.getText()] if not _derives(texts) else []  # fmt: skip
@@ -121,7 +216,9 @@ def read(latex: str) -> sympy.Basic:
     if _UNREADABLE.search(latex) or not names <= _COMMANDS:
         raise NotRead(latex)
     index = bool(_INDEX.search(latex))
-    complex_ = not index and bool(re.search(r"(?<![A-Za-z\\])i(?![A-Za-z])|(?<=[0-9}a-z])i$", latex))
+    complex_ = not index and bool(
+        re.search(r"(?<![A-Za-z\\])i(?![A-Za-z])|(?<=[0-9}a-z])i$", latex)
+    )
     config = ConversionConfig(lowercase_symbols=False)
     degrees = bool(_TRIGONOMETRIC.search(latex))
     reader = _Reader(is_real=not complex_, convert_degrees=degrees, config=config)
@@ -143,15 +240,19 @@ def equal_formulas(found: sympy.Basic, expected: sympy.Basic) -> bool:
     if all(isinstance(side, sympy.Expr) for side in (found, expected)):
         return _equal_terms(found, expected)
     return bool(
-        verify(expected, found, numeric_precision=40, float_rounding=12,
-               allow_set_relation_comp=True, timeout_seconds=None)  # fmt: skip
+        verify(
+            expected,
+            found,
+            numeric_precision=40,
+            float_rounding=12,
+            allow_set_relation_comp=True,
+            timeout_seconds=None,
+        )
     )
 
 
 def _equal_terms(found: sympy.Expr, expected: sympy.Expr) -> bool:
-    names = sorted(
-        {symbol for side in (found, expected) for symbol in side.free_symbols}, key=str
-    )
+    names = sorted({symbol for side in (found, expected) for symbol in side.free_symbols}, key=str)
     if not names:
         return _equal_numbers(found, expected)
     if len(names) > len(POINTS[0]):
@@ -180,7 +281,11 @@ def _at(term: sympy.Expr, values: dict) -> sympy.Expr | None:
         value = term.subs(values).evalf(30, maxn=400)
     except Exception:  # sympy has no value there, as for a division by zero
         return None
-    if _leaves_the_reals(term, values) or not value.is_number or value.has(sympy.nan, sympy.zoo, sympy.oo):
+    if (
+        _leaves_the_reals(term, values)
+        or not value.is_number
+        or value.has(sympy.nan, sympy.zoo, sympy.oo)
+    ):
         return None
     real, imaginary = value.as_real_imag()
     if abs(imaginary) > abs(real) * 1e-20 and not term.has(sympy.I):

@@ -68,8 +68,9 @@ def predict(grader: str, text: str) -> str | None:
     """What the grader reads from a text as its answer, or None. BadInput for an unknown grader.
 
     "numbers", "original" and "codi" read a number. "math" reads the last box, or the last ones
-    that belong together, "r2a" the last box with at most one level of braces inside; both look behind the last
-    </think>, where "r2a" needs one and "math" takes a text without any thinking whole.
+    that belong together, "r2a" the last box with at most one level of braces inside; both look
+    behind the last </think>, where "r2a" needs one and "math" takes a text without any thinking
+    whole.
     """
     if grader == "numbers":
         return answer_number(text)

@@ -33,7 +33,8 @@ _EQUALS = re.compile(r"(?<![<>!:])=|\\approx")
 _ORDERED = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])")
 _CONGRUENT = re.compile(
     r"(?:(?P<left>[^=<>,]{1,40}?) ?\\equiv ?)?(?P<rest>[^=<>]+?)"
-    r" ?\(? ?(?:\\(?:pmod|bmod|mod|pod)|\\text\{\(?mod\)?\}|mod) ?\{? ?(?P<modulus>[0-9]{1,30}) ?\}? ?\)?"
+    r" ?\(? ?(?:\\(?:pmod|bmod|mod|pod)|\\text\{\(?mod\)?\}|mod)"
+    r" ?\{? ?(?P<modulus>[0-9]{1,30}) ?\}? ?\)?"
 )
 _QUALIFIER = re.compile(
     r"(?:\\text\{[^{}]*\} ?)?[a-zA-Z](?: ?, ?[a-zA-Z])* ?(?:\\in ?\\mathbb ?\{?[ZNRQC]\}?"
@@ -41,10 +42,12 @@ _QUALIFIER = re.compile(
     r"|\\text\{ ?(?:for|where|with|when)[^{}]*\}.{0,60}"
 )
 _CONDITION = re.compile(
-    r"(?P<what>[^,;]+?) (?P<letters>\\text\{ ?\(?(?:for|where|with)(?: [^{}]*)?\}.{0,60})", re.DOTALL
+    r"(?P<what>[^,;]+?) (?P<letters>\\text\{ ?\(?(?:for|where|with)(?: [^{}]*)?\}.{0,60})",
+    re.DOTALL,
 )
 _SUCH_THAT = re.compile(
-    r"\\\{ ?\(?(?P<letters>[a-z](?: ?, ?[a-z])*)\)? ?(?:\\in ?\\mathbb\{R\})? ?(?:\||:) ?(?P<rule>.+) ?\\\}"
+    r"\\\{ ?\(?(?P<letters>[a-z](?: ?, ?[a-z])*)\)? ?(?:\\in ?\\mathbb\{R\})?"
+    r" ?(?:\||:) ?(?P<rule>.+) ?\\\}"
 )
 _PM = re.compile(r"\\(?:pm|mp)(?![a-z])")
 _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb|emptyset)(?![a-z])")
@@ -101,7 +104,9 @@ def _equal_congruences(
         known = one or other
         if known["left"]:
             return False
-        return _equal(*(side["rest"] if side else text for side, text in ((one, found), (other, expected))))
+        return _equal(
+            *(side["rest"] if side else text for side, text in ((one, found), (other, expected)))
+        )
     lefts = {side["left"].replace(" ", "") for side in (one, other) if side["left"]}
     if int(one["modulus"]) != int(other["modulus"]) or len(lefts) > 1:
         return False
@@ -112,9 +117,13 @@ def _classes(found: re.Match[str]) -> list[Part]:
     """The least residues of a congruence, or what stands for them."""
     modulus = int(found["modulus"])
     listed = [value for item in items(parts(found["rest"])) for value in _values(item)]
-    listed = [re.sub("^- (?=[0-9])", "-", item) if isinstance(item, str) else item for item in listed]
+    listed = [
+        re.sub("^- (?=[0-9])", "-", item) if isinstance(item, str) else item for item in listed
+    ]
     return [
-        str(int(item) % modulus) if modulus and re.fullmatch("-?[0-9]{1,300}", text_of(item)) else item
+        str(int(item) % modulus)
+        if modulus and re.fullmatch("-?[0-9]{1,300}", text_of(item))
+        else item
         for item in listed
     ]
 

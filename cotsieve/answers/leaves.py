@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from cotsieve.answers.expressions import NotRead, equal_formulas, read
 from cotsieve.answers.numerals import Based, based
-from cotsieve.answers.quantities import NONE, Clock, Quantity, Unit, clock, quantity, same_time
+from cotsieve.answers.quantities import Clock, Quantity, Unit, clock, quantity, same_time
 from cotsieve.answers.words import letter, name, value_of_words, with_names
 
 NUMBER = re.compile(r"[-+]? ?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
@@ -21,7 +21,9 @@ _FORMAT = re.compile(r"\\text\{|[{}\s]")
 
 def equal_texts(found: str, expected: str) -> bool | None:
     """The verdict on two texts that are no lists."""
-    found, expected = (value_of_words(_LEADING.sub("", side, count=1)) for side in (found, expected))
+    found, expected = (
+        value_of_words(_LEADING.sub("", side, count=1)) for side in (found, expected)
+    )
     if found == expected:
         return True
     verdict = _equal_notations(found, expected)

@@ -38,8 +38,9 @@ _GROUPS = re.compile(r"(?: [0-9]{3})+(?![0-9]|[.,][0-9]| ?[*+/=×x^-])")
 _POWER = re.compile(r"\^\{?([0-9]{1,4})\}?(?! ?[*+/=×x^(-])")
 _DECIMAL_COMMA = re.compile(r"-?[0-9]{1,3}(?:[. ][0-9]{3})*,[0-9]+(?![0-9,])|-?[0-9]+,[0-9]+")
 _NEXT_QUESTION = re.compile(
-    r"\n\s{0,9}(?:[-=*#]{3,}\s{1,9})?[*#]{0,3} ?(?:question|problem|human|user|instruction|exercise|q)"
-    r" ?[0-9]{0,3}\*{0,2} ?[:.)]|<\|(?:endoftext|im_end|eot_id)\|>|</s>",
+    r"\n\s{0,9}(?:[-=*#]{3,}\s{1,9})?[*#]{0,3} ?"
+    r"(?:question|problem|human|user|instruction|exercise|q) ?[0-9]{0,3}\*{0,2} ?[:.)]"
+    r"|<\|(?:endoftext|im_end|eot_id)\|>|</s>",
     re.IGNORECASE,
 )
 _POWER_OF_UNIT = re.compile(r"(?<![A-Za-z])(?:[dckm]?m|ft|in|yd|mi|unit|units)\^?\{?$")
@@ -112,7 +113,7 @@ def _number_after(text: str, place: re.Match[str]) -> re.Match[str] | None:
 
 
 def _result(text: str, found: re.Match[str]) -> re.Match[str] | None:
-    """The number behind the last equals sign of a sum that begins with a number, words in it too."""
+    """The number behind the last equals sign of a sum, words in it too, that begins at a number."""
     sum_ = _ARITHMETIC.match(text, found.start())
     result = None
     if sum_:

@@ -32,15 +32,31 @@ _RECURRING = re.compile(
 )
 _BLOCKS = re.compile(r"\\(overline|bar|dot|widebar)\s*\{?\s*([0-9]+)\s*\}?\s*([0-9]*)")
 _CHOICE = re.compile(
-    r"(?:\{ ?\})?(?:(?:_|(?<![\w)}])\^)\{?([0-9]+)\}? ?)?(?<![A-Za-z\\])(?:\\text\{ ?)?([CPA])(?: ?\})?"
+    r"(?:\{ ?\})?(?:(?:_|(?<![\w)}])\^)\{?([0-9]+)\}? ?)?(?<![A-Za-z\\])"
+    r"(?:\\text\{ ?)?([CPA])(?: ?\})?"
     r"(?: ?_\{?([0-9]+)\}? ?\^\{?([0-9]+)\}?| ?_\{?([0-9]+)\}?| ?\(([0-9]+) ?, ?([0-9]+)\))"
 )
 _DOUBLE = re.compile(r"(?<![\w.!)}])([0-9]{1,3})!!(?!!)")
 _WORDS = {
     word: number
     for number, word in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-        " sixteen".split(),
+        [
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+        ],
         start=2,
     )
 } | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16, "hex": 16}
@@ -99,9 +115,10 @@ def other_countries(text: str) -> str | None:
     """A number with the marks of other countries (3,5  1.234,5  12,34,567) as plain digits."""
     if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
         return text.replace(",", ".")
-    if re.fullmatch(r"-?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?", text) and text.count(".") + (
-        "," in text
-    ) > 1:
+    if (
+        re.fullmatch(r"-?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?", text)
+        and text.count(".") + ("," in text) > 1
+    ):
         return text.replace(".", "").replace(",", ".")
     if re.fullmatch(r"-?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]+)?", text):
         return text.replace(",", "")

@@ -98,9 +98,12 @@ _KNOWN = "|".join(
     for name in sorted({*_UNITS, *_COMPOUND, *_JOINING}, key=len, reverse=True)
     if name not in _LETTERS and name[0].isalpha()
 )
-_PLAIN_UNIT = re.compile(rf"\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\{{])(?:{_KNOWN}|(?<=[ /])[msghlLKJWNV])(?![A-Za-z}}])")
+_PLAIN_UNIT = re.compile(
+    rf"\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\{{])(?:{_KNOWN}|(?<=[ /])[msghlLKJWNV])(?![A-Za-z}}])"
+)
 _PLAIN_WORDS = re.compile(
-    r"(?<=[0-9}]) (?!sin|cos|tan|log|exp|sqrt|pi|and|or|mod|base)([A-Za-z]{3,}(?:[ -][A-Za-z]{2,}){0,6})$"
+    r"(?<=[0-9}]) (?!sin|cos|tan|log|exp|sqrt|pi|and|or|mod|base)"
+    r"([A-Za-z]{3,}(?:[ -][A-Za-z]{2,}){0,6})$"
 )
 _PIECE = (
     r"(?:\\text\{[^{}]*\}|\\frac\{ ?\\text\{[^{}]*\} ?\}\{ ?\\text\{[^{}]*\} ?\}"

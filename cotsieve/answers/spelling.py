@@ -65,8 +65,11 @@ _GREEK = {
     for code in range(0x3B1, 0x3CA)
     if code != 0x3C2
 }
-_GREEK |= {sign: name for sign, name in zip("ΓΔΘΛΞΠΣΦΨΩϕµ", r"\Gamma \Delta \Theta \Lambda "
-           r"\Xi \Pi \Sigma \Phi \Psi \Omega \phi \mu".split(), strict=True)}  # fmt: skip
+_CAPITAL_GREEK = {
+    "\\" + unicodedata.name(sign).split()[-1].capitalize().replace("Lamda", "Lambda"): sign
+    for sign in "ΓΔΘΛΞΠΣΦΨΩ"
+}
+_GREEK |= {sign: name for name, sign in _CAPITAL_GREEK.items()} | {"ϕ": r"\phi", "µ": r"\mu"}
 _SIGNS = _GREEK | {sign: word for word, signs in _WORDS_OF_SIGNS.items() for sign in signs}
 _COMMAND = re.compile(r"\\[A-Za-z]+$")
 _RAISED = re.compile(r"[⁰¹²³⁴-⁹⁺⁻⁼⁽⁾ⁿⁱ]+")
@@ -91,7 +94,8 @@ _FRAMES = re.compile(
 )
 _FRAMES_BARE = re.compile(r"\\(?:boxed|fbox|mathbf|bm|boldsymbol)(?![A-Za-z])\s*")
 _ROMAN = re.compile(
-    r"\\(?:mathrm|operatorname\*?|rm)\s*(?:\{\s*([A-Za-z.]+)\s*\}|(?<=mathrm) ([A-Za-z])(?![A-Za-z]))"
+    r"\\(?:mathrm|operatorname\*?|rm)\s*"
+    r"(?:\{\s*([A-Za-z.]+)\s*\}|(?<=mathrm) ([A-Za-z])(?![A-Za-z]))"
 )
 _TEXTS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|sc|up|md)?|mbox|hbox|mathrm|operatorname\*?|emph|textsuperscript)"
@@ -99,14 +103,34 @@ _TEXTS = re.compile(
 )
 _TIGHT = re.compile(r"(?<!\\)\\!|\\negthinspace(?![A-Za-z])")
 _SPACES = re.compile(
-    r"(?<!\\)\\[,;:> ]|~|\\(?:quad|qquad|enspace|enskip|thinspace|medspace|thickspace|space|nobreakspace)"
-    r"(?![A-Za-z])|\\[hv]space\*?\{[^{}]*\}|\\\\\s*$"
+    r"(?<!\\)\\[,;:> ]|~|\\(?:quad|qquad|enspace|enskip|thinspace|medspace|thickspace|space"
+    r"|nobreakspace)(?![A-Za-z])|\\[hv]space\*?\{[^{}]*\}|\\\\\s*$"
 )
 _FENCES = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$|\*\*|(?<![A-Za-z0-9_])__|__(?![A-Za-z0-9_])|`")
 _QUOTED = re.compile(r"^\s*([*_\"]{1,3})([^*_\"].*?)\1\s*$", re.DOTALL)
-_MATH_NAMES = (
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim max min gcd lcm det"
-).split()
+_MATH_NAMES = [
+    "sin",
+    "cos",
+    "tan",
+    "cot",
+    "sec",
+    "csc",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "log",
+    "ln",
+    "exp",
+    "lim",
+    "max",
+    "min",
+    "gcd",
+    "lcm",
+    "det",
+]
 _OTHER_NAMES = {
     r"\leq": r"\le",
     r"\leqslant": r"\le",

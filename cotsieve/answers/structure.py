@@ -18,7 +18,9 @@ _MATRIX = re.compile(
     r"(?P<cells>(?:(?!\\begin).)*)\\end\{(?:[pbBvV]?matrix|smallmatrix|array)\*?\} ?[)\]]?",
     re.DOTALL,
 )
-_FRENCH = re.compile(r"([\[\]])([^][(){},;]+|[^][(){},;]*\{[^{}]*\}[^][(){},;]*)[,;]([^][(),;]+)([\[\]])")
+_FRENCH = re.compile(
+    r"([\[\]])([^][(){},;]+|[^][(){},;]*\{[^{}]*\}[^][(){},;]*)[,;]([^][(),;]+)([\[\]])"
+)
 _DEEPEST = 30
 
 
@@ -26,7 +28,7 @@ class Group(NamedTuple):
     """Several parts, or one in curly brackets."""
 
     kind: str
-    """list, set, vector, matrix, row, or the two brackets of a tuple or an interval: (] and so on."""
+    """list, set, vector, matrix, row, or the two brackets of a tuple or an interval, as in (]."""
     items: tuple["Group | str", ...]
     text: str
 
@@ -97,7 +99,11 @@ def _around(text: str) -> tuple[str, str] | None:
         if depth <= 0 and mark is not marks[-1]:
             return None
     opening, closing = marks[0][0], marks[-1][0]
-    return None if depth or opening[1:2] in ("b", "l") and opening != r"\langle" else (opening, closing)
+    return (
+        None
+        if depth or (opening[1:2] in ("b", "l") and opening != r"\langle")
+        else (opening, closing)
+    )
 
 
 def _split(text: str) -> list[str]:

@@ -19,7 +19,9 @@ _LEAD = re.compile(
     r"(?![A-Za-z])\s*(?:\}|(?=[^}]*$)|(?=[^{}]*\}))",
     re.IGNORECASE,
 )
-_TRAIL = re.compile(r"\(? ?\\text\{ ?\(?(?:approx\.?|approximately|rounded|exactly|only|in total)\)? ?\} ?\)?$")
+_TRAIL = re.compile(
+    r"\(? ?\\text\{ ?\(?(?:approx\.?|approximately|rounded|exactly|only|in total)\)? ?\} ?\)?$"
+)
 _VALUES = {
     r"\infty": ["infinity", "infinite", "positive infinity", "plus infinity", "inf"],
     r"-\infty": ["negative infinity", "minus infinity"],
@@ -46,11 +48,29 @@ _VALUES = {
     "undefined": ["does not exist", "dne", "not defined", "undefined", "no limit"],
 }
 _VALUE = {word: value for value, words in _VALUES.items() for word in words}
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _NUMBERS = {word: number for number, word in enumerate(_ONES)} | {
     word: 10 * number for number, word in enumerate(_TENS, start=2)
