@@ -108,29 +108,10 @@ _SPACES = re.compile(
 )
 _FENCES = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$|\*\*|(?<![A-Za-z0-9_])__|__(?![A-Za-z0-9_])|`")
 _QUOTED = re.compile(r"^\s*([*_\"]{1,3})([^*_\"].*?)\1\s*$", re.DOTALL)
-_MATH_NAMES = [
-    "sin",
-    "cos",
-    "tan",
-    "cot",
-    "sec",
-    "csc",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "log",
-    "ln",
-    "exp",
-    "lim",
-    "max",
-    "min",
-    "gcd",
-    "lcm",
-    "det",
-]
+_MATH_NAMES_TEXT = """
+sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim max min gcd lcm det
+"""
+_MATH_NAMES = _MATH_NAMES_TEXT.split()
 _OTHER_NAMES = {
     r"\leq": r"\le",
     r"\leqslant": r"\le",
