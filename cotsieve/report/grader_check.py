@@ -20,6 +20,7 @@ DISAGREEMENTS = pa.schema(
         ("grader", pa.string()),
         ("verdict", pa.string()),
         ("prediction", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 
@@ -64,6 +65,7 @@ def compare_graders(
             "grader": grader,
             "verdict": graded.verdict,
             "prediction": graded.prediction,
+            "reason": graded.reason,
         }
         for row in found
         for grader, graded in row["graded"].items()
