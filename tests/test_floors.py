@@ -21,7 +21,8 @@ ENGINES = ("engine", "engine.latent", "engine.written", "engine.library", "engin
 FLOORS = {
     # room (or a module of one) → the rooms and modules it may import, besides its own
     "ground": (),
-    "answers": ("ground",),
+    "answers.math": (),
+    "answers": ("ground", "answers.math"),
     "problems": ("ground", "answers"),
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
