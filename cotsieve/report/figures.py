@@ -18,12 +18,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 INK, SOFT, RULE = "#22252a", "#686c73", "#e2dfd5"
 COLOURS = {
-    "baseline": "#9aa7b1", "ablated": "#d9a05b", "needs_cot": "#b8432f", "correct": "#9aa7b1",
-    "broken": "#b8432f", "with": "#3f8f86", "without": "#d9a05b",
+    "baseline": "#9aa7b1", "ablated": "#d9a05b", "needs_cot_of_correct": "#b8432f",
+    "correct": "#9aa7b1", "broken": "#b8432f", "with": "#3f8f86", "without": "#d9a05b",
 }  # fmt: skip
 NAMES = {
-    "baseline": "right at baseline", "ablated": "right when ablated", "correct": "right",
-    "needs_cot": "needs its chain of thought", "broken": "broken, of those right at baseline",
+    "baseline": "right at baseline, of all", "ablated": "right when ablated, of all",
+    "needs_cot_of_correct": "needs its chain of thought, of right at baseline",
+    "correct": "right", "broken": "broken, of those right at baseline",
     "with": "with reasoning", "without": "under the ablation",
 }  # fmt: skip
 LINES = ("#1f5f8b", "#b8432f", "#2f7f76", "#7a6bb0", "#b07a1c", "#6a6e75")
@@ -80,8 +81,8 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
             continue
         at = [names.index(row[label]) + 0.22 * (index - (len(measures) - 1) / 2) for row in found]
         values = [100 * row["value"] for row in found]
-        low = [100 * max(row["value"] - row["low"], 0) for row in found]
-        high = [100 * max(row["high"] - row["value"], 0) for row in found]
+        low = [100 * max(row["value"] - _bound(row, "low"), 0) for row in found]
+        high = [100 * max(_bound(row, "high") - row["value"], 0) for row in found]
         axes.errorbar(
             values, at, xerr=[low, high], fmt="o", ms=4.5, lw=2, alpha=0.95,
             color=COLOURS[measure], label=NAMES[measure],
@@ -94,8 +95,13 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
     return figure
 
 
+def _bound(row: Mapping[str, Any], name: str) -> float:
+    """An end of the interval; of what is so by definition the value itself."""
+    return row["value"] if row[name] is None else row[name]
+
+
 def _shares(rows: Rows) -> Figure:
-    return _whiskers(rows, "group", ("baseline", "ablated", "needs_cot"))
+    return _whiskers(rows, "group", ("baseline", "ablated", "needs_cot_of_correct"))
 
 
 def _conditions(rows: Rows) -> Figure:
