@@ -1,7 +1,5 @@
 """What written reasoning does to accuracy, condition by condition, from the merged table."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +8,7 @@ import pyarrow.compute as pc
 
 from cotsieve.findings.reasoning.effect import Comparison, Effect, Run, effect, effect_by
 from cotsieve.findings.shares import Share
+from cotsieve.ground.sheets import csv_text
 from cotsieve.rollouts.schema import BASELINE
 
 GROUPS = ("level", "subject")
@@ -84,12 +83,7 @@ def plain_effect(found: Effect) -> dict[str, Any]:
 
 def effects_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     """One line per sweep, condition, group and set of problems (everything, common)."""
-    lines = [line for entry in entries for line in _lines(entry)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(_COLUMNS, (line for entry in entries for line in _lines(entry)))
 
 
 _PLACE = ("sweep", "condition", "by", "group")
