@@ -53,11 +53,13 @@ FLOORS = {
         "findings.dataset.existing", "study.settings", "study.identity", "study.plan",
     ),
     "report.facts": (
-        "ground", "answers", "problems", "rollouts.schema", "findings", "findings.necessity",
+        "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
+        "findings.necessity",
         "findings.reasoning", "findings.dataset",
     ),
     "report.page": (
-        "ground", "rollouts.schema", "findings", "findings.necessity", "report.facts",
+        "ground", "interventions", "rollouts.schema", "findings", "findings.necessity",
+        "report.facts",
     ),
     "report": (
         "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
