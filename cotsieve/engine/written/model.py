@@ -24,8 +24,8 @@ class ReasoningStyle:
 
     prompt: str
     """`raw`: problem, instruction and opening tag, as in "From Reasoning to Answer"; `chat`: the
-    model's own chat template around problem and instruction; `thought-anchors`: as in that study, where the
-    instruction comes first."""
+    model's own chat template around problem and instruction; `thought-anchors`: as in that study,
+    where the instruction comes first."""
     instruction: str
     open: str
     close: str
