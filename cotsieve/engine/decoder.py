@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cotsieve.engine.attention import Pass, causal
 from cotsieve.engine.continuations import Continuations, Prompts, length_mask
 from cotsieve.weights.architecture import Architecture
 
@@ -85,10 +86,28 @@ class Decoder:
             values.append(value.transpose(1, 2).contiguous())
             if block is self.blocks[-1] and edit is None:
                 break  # no token reads the last block's output of a prompt
-            residual = block.finish(residual, _causal(query, keys[-1], values[-1]))
+            residual = block.finish(residual, causal(query, key, value))
             if edit:
                 residual = edit(index, RESID_POST, residual)
         return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
+
+    def run(self, inputs: Tensor, at: Pass, edit: Edit | None = None) -> Tensor | None:
+        """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, T, H).
+
+        None where the pass asks for keys and values alone.
+        """
+        residual = self._placed(inputs, at.positions)
+        rotation = self._rotation(at.positions, at.longest + at.longest_home)
+        for index, block in enumerate(self.blocks):
+            if edit:
+                residual = edit(index, RESID_PRE, residual)
+            attended = at.attend(index, *block.project(residual, rotation))
+            if attended is None:
+                return None
+            residual = block.finish(residual, attended)
+            if edit:
+                residual = edit(index, RESID_POST, residual)
+        return self.final_norm(residual)
 
     def step(self, inputs: Tensor, rows: Continuations, edit: Edit | None = None) -> Tensor:
         """Feed one vector to every continuation, (B, C, H) → final hidden state (B, C, H)."""
@@ -215,14 +234,6 @@ def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     return (given * cosines).addcmul_(turned, sines).to(heads.dtype)
 
 
-def _causal(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Causal attention inside prompts; pads come last, so no real token sees one."""
-    out = F.scaled_dot_product_attention(
-        query.transpose(1, 2), keys, values, is_causal=True, enable_gqa=True
-    )
-    return out.transpose(1, 2).flatten(2)
-
-
 def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     """Attention of one new token per continuation to its prompt and to its own tokens.
 
@@ -235,10 +246,8 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     shared = own.flatten(2, 3)
     to_prompt = (shared @ keys.transpose(-1, -2)).view(*own.shape[:-1], reach)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
-    own_mask = rows.own_mask(length)
-    to_own = at_least_float32(to_own) if own_mask is None else at_least_float32(to_own) + own_mask
     seen = at_least_float32(to_prompt) + rows.mask
-    weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)
+    weights = torch.cat((seen, at_least_float32(to_own)), -1).softmax(-1).to(query.dtype)
     from_prompt = weights[..., :reach].flatten(2, 3) @ values
     from_own = weights[..., reach:] @ rows.values[layer][:, :, :, :length]
     attended = from_own + from_prompt.view(own.shape)

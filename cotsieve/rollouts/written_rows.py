@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from cotsieve.answers.boxed import last_box
 from cotsieve.engine.decoding import Completion
 from cotsieve.engine.sampling import stream_seed
-from cotsieve.engine.written.engine import ReadingEdit, Start, families
 from cotsieve.engine.written.model import ReasoningModel
 from cotsieve.engine.written.reading_edits import (
     ReadingReference,
@@ -22,6 +21,7 @@ from cotsieve.engine.written.reading_edits import (
     donor_of,
     reading_edit,
 )
+from cotsieve.engine.written.starts import ReadingEdit, Start, families
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.seeds import seed_from
 from cotsieve.interventions.prompts import THOUGHTS

@@ -16,7 +16,7 @@ from written import FAMILIES, GREEDY, SAMPLED, WINDOW, load, make_reasoner, stoc
 from cotsieve.engine.library import engine as library_writing
 from cotsieve.engine.library.engine import LibraryEngine
 from cotsieve.engine.written import engine as writing
-from cotsieve.engine.written.engine import ReadingEdit, Start
+from cotsieve.engine.written.starts import ReadingEdit, Start
 from cotsieve.engine.written.reading_edits import ReadingReference, ReferenceText
 from cotsieve.ground.faults import BadInput
 from cotsieve.weights import outline
