@@ -97,6 +97,11 @@ class Pass:
         asked = asked.unflatten(2, (slots.heads, -1)).transpose(1, 2).flatten(2, 3) * size**-0.5
         keys, values = (self._own(pool[layer]) for pool in (slots.keys, slots.values))
         group = heads // slots.heads
+        if not (slots.narrow or self.homes):  # one part only
+            scores = asked @ keys.transpose(-1, -2)
+            scores += _laned(self._own_mask, slice(None), group, asked.shape[2])
+            out = scores.softmax(-1) @ values
+            return out.unflatten(2, (count, -1)).transpose(1, 2).flatten(2, 3)
         found = []
         for lanes in self._lanes(asked.shape[2]):
             part = asked[:, :, lanes]

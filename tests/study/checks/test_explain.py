@@ -120,6 +120,9 @@ CASES = {
 }
 
 
+NAMES = {"1a": "a.py", "2b": "b.py"} | dict(zip("12345", "abcde", strict=True))
+
+
 def as_kept(values: dict) -> list[str]:
     """Params as Snakemake keeps them: each one a dict with its name inside, in any order."""
     return sorted(repr({name: value}) for name, value in values.items())
@@ -127,7 +130,7 @@ def as_kept(values: dict) -> list[str]:
 
 @pytest.mark.parametrize(("old", "new", "told"), CASES.values(), ids=CASES.keys())
 def test_a_change_is_told(old, new, told):
-    assert changes(as_kept(old), as_kept(new)) == told
+    assert changes(as_kept(old), as_kept(new), code_names=NAMES) == told
 
 
 @pytest.mark.parametrize(
