@@ -11,14 +11,11 @@ Shapes: B rows, T tokens of each, N key heads, G query heads per key head, D hea
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from cotsieve.engine.slots import Slots
 
 CHUNK = 256
 """Keys that are summed up by themselves; homes are shared in whole chunks."""
@@ -29,11 +26,35 @@ Part = tuple[Tensor, Tensor, Tensor]
 """Largest score (…, 1), sum of the weights (…, 1) and weighted sum of the values (…, D)."""
 
 
+class Kept(Protocol):
+    """The keys and values of all rows; see slots.py."""
+
+    keys: list[Tensor]
+    """Per layer, (vectors, D)."""
+    values: list[Tensor]
+    layers: int
+    heads: int
+    """N."""
+    narrow: bool
+    chunk: int
+    shared_width: int
+    home_step: int
+
+    def attended(self, at: "Pass", layer: int, query: Tensor) -> Tensor | None:
+        """By kernels, where there are any."""
+
+    def of_seats(self, pool: Tensor) -> Tensor: ...
+
+    def of_home(self, pool: Tensor, at: int) -> Tensor: ...
+
+    def rounded(self, longest: int, most: int) -> int: ...
+
+
 @dataclass
 class Pass:
     """Tokens that go through the decoder together: where their keys are kept, what they see."""
 
-    slots: "Slots"
+    slots: Kept
     own_at: Tensor
     """Where each row's own keys begin, (B,) in vectors of D numbers."""
     own_step: int
@@ -76,8 +97,9 @@ class Pass:
             return None
         if self.fresh and not slots.narrow:
             return causal(query, key, value)
-        if slots.kernels:
-            return slots.kernels.attended(self, layer, query)
+        found = slots.attended(self, layer, query)
+        if found is not None:
+            return found
         if self.lengths is not None and not slots.narrow:
             kept = (pool[layer][self._all_spots] for pool in (slots.keys, slots.values))
             return causal(query, *(part.transpose(1, 2) for part in kept), self._all_seen)
@@ -150,9 +172,10 @@ class Pass:
         at_home = self.home_at[:, None] + positions
         at_own = self.own_at[:, None] + own.clamp(0, self.own_step - 1)
         at_home = at_home.clamp(max=slots.keys[0].shape[0] - 1)[:, None]
-        home_step = slots.sizes.home_capacity
         return torch.where(
-            (own < 0)[:, None], at_home + heads * home_step, at_own[:, None] + heads * self.own_step
+            (own < 0)[:, None],
+            at_home + heads * slots.home_step,
+            at_own[:, None] + heads * self.own_step,
         )
 
     @cached_property

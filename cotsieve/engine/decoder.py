@@ -127,6 +127,16 @@ class Decoder:
         rows.length += 1
         return self.final_norm(residual)
 
+    def rotations(self, longest: int) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines of so many positions at least; once there are more, the tensors
+        are others."""
+        if self._rotations is None or len(self._rotations[0]) < longest:
+            places = torch.arange(2 * max(longest, 512), device=self.device, dtype=torch.float32)
+            angles = places[:, None] * self._frequencies
+            cosines, sines = angles.cos() * self._scaling, angles.sin() * self._scaling
+            self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
+        return self._rotations
+
     def _placed(self, inputs: Tensor, positions: Tensor) -> Tensor:
         if self.positions is None:
             return inputs
@@ -136,12 +146,7 @@ class Decoder:
         """Cosines and signed sines at `positions` < longest, to broadcast over heads; or None."""
         if self.positions is not None:
             return None
-        if self._rotations is None or len(self._rotations[0]) < longest:
-            places = torch.arange(2 * max(longest, 512), device=self.device, dtype=torch.float32)
-            angles = places[:, None] * self._frequencies
-            cosines, sines = angles.cos() * self._scaling, angles.sin() * self._scaling
-            self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
-        cosines, sines = self._rotations
+        cosines, sines = self.rotations(longest)
         return cosines[positions][..., None, :], sines[positions][..., None, :]
 
 

@@ -31,7 +31,7 @@ def attended(at: Pass, layer: int, query: Tensor) -> Tensor:
     }  # fmt: skip
     kept = (slots.keys[layer], slots.values[layer])
     tables = (at.own_at, at.home_at, at.shared, at.places, at.hide)
-    numbers = (at.own_step, slots.sizes.home_capacity, count, tokens, query.stride(0))
+    numbers = (at.own_step, slots.home_step, count, tokens, query.stride(0))
 
     def walked(mode: int, lanes: Tensor, chunks: int, first: int, into: tuple[Tensor, ...]) -> None:
         walking.walk[(len(lanes), slots.heads, chunks)](

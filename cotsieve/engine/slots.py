@@ -59,6 +59,7 @@ class Slots:
         """`kernels`: what walks on a GPU, or None for torch."""
         self.sizes, self.device, self.kernels = sizes, device, kernels
         self.layers, self.heads, self.size = shape.layers, shape.kv_heads, shape.head_dim
+        self.home_step = sizes.home_capacity
         self.narrow = dtype not in WIDE
         self.chunk = CHUNK if self.narrow else 2**30
         count = sizes.places * self.heads
@@ -81,6 +82,10 @@ class Slots:
     @property
     def tables(self) -> list[Tensor]:
         return [self.own_at, self.home_at, self.shared, self.places, self.hide]
+
+    def attended(self, at: Pass, layer: int, query: Tensor) -> Tensor | None:
+        """What the queries of a pass find, by kernels; None where torch must walk."""
+        return self.kernels.attended(at, layer, query) if self.kernels else None
 
     def of_seats(self, pool: Tensor) -> Tensor:
         """All slots, (seats, N, capacity, D)."""

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import chisquare
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-from cotsieve.engine.sampling import Nucleus, greedy, stream_seed, uniform
+from cotsieve.engine.sampling import Nucleus, greedy, stream_seed
 
 VOCABULARY = 40
 
@@ -54,7 +54,9 @@ def test_a_draw_is_the_place_in_the_vocabulary_order():
 def test_the_margin_is_the_distance_to_another_outcome():
     nucleus = Nucleus(1.0, 1.0)
     even = torch.zeros(1, 4)
-    assert nucleus.pick(even, torch.tensor([0.25 + 1e-7], dtype=torch.float64)).margins[0] == pytest.approx(1e-7, rel=1e-3)
+    assert nucleus.pick(even, torch.tensor([0.25 + 1e-7], dtype=torch.float64)).margins[
+        0
+    ] == pytest.approx(1e-7, rel=1e-3)
     assert nucleus.pick(even, torch.tensor([0.375])).margins[0] == pytest.approx(0.125)
     tied = Nucleus(1.0, 0.5 + 1e-9)  # whether two tokens are inside hangs on the last bits
     assert tied.pick(even, torch.tensor([0.1])).margins[0] < 1e-8
@@ -64,14 +66,18 @@ def test_rows_do_not_see_each_other():
     rows, draws = scores(rows=9), torch.from_numpy(np.random.default_rng(1).random(9))
     together = Nucleus(0.6, 0.95).pick(rows, draws)
     alone = [Nucleus(0.6, 0.95).pick(rows[i : i + 1], draws[i : i + 1]) for i in range(9)]
-    assert together.tokens == [token for one in alone for token in one.tokens]
+    assert together.tokens.tolist() == [token for one in alone for token in one.tokens.tolist()]
 
 
 def test_rows_that_are_not_numbers_are_told():
     rows = scores(rows=3)
     rows[1] = torch.nan
     rows[2, 4] = torch.nan
-    assert Nucleus(0.6, 0.95).pick(rows, torch.full((3,), 0.5)).finite.tolist() == [True, False, False]
+    assert Nucleus(0.6, 0.95).pick(rows, torch.full((3,), 0.5)).finite.tolist() == [
+        True,
+        False,
+        False,
+    ]
     assert greedy(rows).finite[0] and not greedy(rows).finite[1]
 
 

@@ -59,7 +59,7 @@ class LibraryRows:
         self._state: CachedRows | None = None
 
     def reset(self) -> None:
-        self._state = None
+        self._state, self.read = None, 0
 
     def begin(self, families: Sequence[Family], seats: Sequence[int]) -> Tensor:
         """Read starts, and give scores of their first tokens, (seats, vocabulary) float32."""

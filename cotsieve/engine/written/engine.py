@@ -45,7 +45,13 @@ class WritingEngine:
         Where memory runs out, fewer rows are read or fed together; what does not fit alone has
         failed.
         """
-        yield from Run(self, waiting).batches()
+        rows, seats, graphs = self.memory(waiting)
+        rows.reset()
+        seats.reset(self.near())
+        run, read, settled = Run(rows, seats, graphs, waiting), self.tokens_read, self.settled
+        for finished in run.batches():
+            self.tokens_read, self.settled = read + rows.read, settled + run.settled
+            yield finished
 
     def memory(self, waiting: Sequence[Family]) -> tuple[LeanRows, Seats, Graphs]:
         """Seats and slots for these starts: those of the last run, if they are large enough."""

@@ -4,43 +4,19 @@ What several rows begin with is read once, into a home. Starts are read in piece
 so that the memory for reading does not depend on how many rows there are, or how long.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from cotsieve.engine.attention import CHUNK, Pass
+from cotsieve.engine.attention import CHUNK
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.slots import Sizes, Slots
-from cotsieve.engine.written.starts import Family, Start, reading_edit_of
+from cotsieve.engine.written.reading import Text, read
+from cotsieve.engine.written.starts import Family, Start
 
-TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
-"""Padded tokens that are read together: on a CPU what stays in its caches, on a GPU what keeps it
-busy."""
-
-
-class Text(NamedTuple):
-    """Tokens to read into a seat, or into a home."""
-
-    start: Start
-    tokens: Sequence[int]
-    own_at: int
-    """Where their keys go, as a vector of the slots."""
-    place: int
-    """Of the first among the keys there."""
-    home: int | None = None
-    shared: int = 0
-
-
-@dataclass
-class Home:
-    """A beginning in use."""
-
-    at: int
-    seats: dict[int, int]
-    """Seat → how many keys it shares."""
+LOOK = {"cpu": 4, "cuda": 16}
+"""Passes between two looks at the rows."""
 
 
 class LeanRows:
@@ -48,20 +24,21 @@ class LeanRows:
 
     dense = False
     """Whether rows must stand side by side."""
-    look = None
-    """Passes between two looks at the rows; None: as many as the device likes."""
 
     def __init__(self, decoder: Decoder, vocabulary: int, sizes: Sizes, kernels=None):
         """`vocabulary`: so many scores are asked for."""
         self.decoder, self.vocabulary, self.sizes = decoder, vocabulary, sizes
-        self.seats = sizes.seats
+        self.seats, self.look = sizes.seats, LOOK.get(decoder.device.type, LOOK["cuda"])
         self.slots = Slots(
             decoder.architecture, sizes, device=decoder.device, dtype=decoder.dtype, kernels=kernels
         )
+        if decoder.positions is None:  # no graph must see them grow
+            decoder.rotations(sizes.capacity + sizes.home_capacity)
         self.read = 0
         """Tokens that went through the model before anything was written; pads do not count."""
-        self._free = list(range(sizes.homes))
-        self._homes: dict[int, Home] = {}
+        self._free = [self.slots.home_place(home) for home in range(sizes.homes)]
+        self._homes: dict[int, dict[int, int]] = {}
+        """Where a home in use begins → how many of its keys each seat shares."""
         self._steps = 0
         self._lengths: dict[int, int] = {}
         """Seat → places of its slot that are filled before the first step, were it always there."""
@@ -82,7 +59,8 @@ class LeanRows:
 
     def reset(self) -> None:
         """All seats are empty."""
-        self._free, self._homes, self._lengths = list(range(self.sizes.homes)), {}, {}
+        self.read = 0
+        self._free, self._homes, self._lengths = [*self._free, *self._homes], {}, {}
         self._gather()
 
     def begin(self, families: Sequence[Family], seats: Sequence[int]) -> Tensor:
@@ -111,7 +89,9 @@ class LeanRows:
             return Text(start, start.tokens, own_at, 0)
         shared = reach // CHUNK * CHUNK
         self._copy(home, own_at, range(shared, reach))
-        return Text(start, start.tokens[reach:], own_at, reach - shared, home, shared)
+        return Text(
+            start, start.tokens[reach:], own_at, reach - shared, home if shared else 0, shared
+        )
 
     def count_for(self, seats: int) -> int:
         """How many seats are fed where so many are wanted; with kernels a power of two."""
@@ -160,11 +140,11 @@ class LeanRows:
         self.slots.shared[torch.tensor(seats, device=self.slots.device)] = 0
         for seat in seats:
             self._lengths.pop(seat, None)
-        for number, home in list(self._homes.items()):
-            home.seats = {s: shared for s, shared in home.seats.items() if s not in seats}
-            if not home.seats:
-                self._free.append(number)
-                del self._homes[number]
+        for home, readers in list(self._homes.items()):
+            self._homes[home] = {s: shared for s, shared in readers.items() if s not in seats}
+            if not self._homes[home]:
+                self._free.append(home)
+                del self._homes[home]
         self._gather()
 
     def move(self, seats: Sequence[int]) -> None:
@@ -172,8 +152,8 @@ class LeanRows:
         self.slots.move(seats)
         new = {old: place for place, old in enumerate(seats)}
         self._lengths = {new[seat]: length for seat, length in self._lengths.items()}
-        for home in self._homes.values():
-            home.seats = {new[seat]: shared for seat, shared in home.seats.items()}
+        for home, readers in self._homes.items():
+            self._homes[home] = {new[seat]: shared for seat, shared in readers.items()}
         self._gather()
 
     def alone(self, start: Start, written: Sequence[int]) -> Tensor:
@@ -186,27 +166,23 @@ class LeanRows:
 
     def _gather(self) -> None:
         """Note which seats read which home."""
-        homes = list(self._homes.values())
         self._groups = [
-            (
-                home.at,
-                torch.tensor(sorted(home.seats), device=self.slots.device),
-                max(home.seats.values()),
-            )
-            for home in homes
+            (at, torch.tensor(sorted(readers), device=self.slots.device), max(readers.values()))
+            for at, readers in self._homes.items()
         ]
-        self.slots.gather([sorted(home.seats) for home in homes])
+        self.slots.gather([sorted(readers) for readers in self._homes.values()])
 
     def _read_commons(self, families: Sequence[Family]) -> dict[int, int]:
         """Read what each family shares, once; family by id → its home."""
         homes = {id(family): self._free.pop() for family in families}
         try:
             texts = [
-                Text(Start((0, 0), ()), family.common, self.slots.home_place(homes[id(family)]), 0)
+                Text(Start((0, 0), ()), family.common, homes[id(family)], 0)
                 for family in families
                 if family.common
             ]
-            for _ in self._passes(texts, self.sizes.home_capacity, silent=True):
+            self.read += sum(len(text.tokens) for text in texts)
+            for _ in read(self.decoder, self.slots, texts, self.sizes.home_capacity, silent=True):
                 pass
         except BaseException:
             self._free += homes.values()
@@ -217,14 +193,14 @@ class LeanRows:
         """Give a row what it shares beyond the last whole chunk; the same sums as if alone."""
         if places:
             among = torch.arange(len(places), device=self.slots.device)
-            source = self.slots.home_place(home) + places.start + among
+            source = home + places.start + among
             self.slots.copy(source, self.sizes.home_capacity, own_at + among, self.sizes.capacity)
 
     def _seat(self, waiting: Sequence[tuple[int, Text]]) -> None:
         slots, device = self.slots, self.slots.device
         chosen = torch.tensor([seat for seat, _ in waiting], device=device)
         texts = [text for _, text in waiting]
-        slots.home_at[chosen] = torch.tensor([self._home_at(text) for text in texts], device=device)
+        slots.home_at[chosen] = torch.tensor([text.home_at for text in texts], device=device)
         slots.shared[chosen] = torch.tensor([text.shared for text in texts], device=device)
         slots.hide[chosen] = torch.tensor([t.start.unseen or (0, 0) for t in texts], device=device)
         filled = [text.place + len(text.tokens) for text in texts]
@@ -232,101 +208,20 @@ class LeanRows:
         for (seat, text), length in zip(waiting, filled, strict=True):
             self._lengths[seat] = length + 1 - self._steps
             if text.shared:
-                home = Home(slots.home_place(text.home), {})
-                self._homes.setdefault(text.home, home).seats[seat] = text.shared
+                self._homes.setdefault(text.home_at, {})[seat] = text.shared
         self._gather()
-
-    def _home_at(self, text: Text) -> int:
-        return self.slots.home_place(text.home) if text.shared else 0
 
     def _scores(self, texts: Sequence[Text]) -> Tensor:
         """Read texts into seats; scores behind each, in their order."""
         order, found = [], []
-        for places, hidden in self._passes(texts, self.sizes.capacity):
+        self.read += sum(len(text.tokens) for text in texts)
+        for places, hidden in read(self.decoder, self.slots, texts, self.sizes.capacity):
             order += places
             found.append(self.decoder.logits(hidden, self.vocabulary))
         scores = torch.cat(found)
         return scores[torch.tensor(order, device=scores.device).argsort()]
 
-    def _passes(
-        self, texts: Sequence[Text], own_step: int, silent: bool = False
-    ) -> Iterator[tuple[list[int], Tensor | None]]:
-        """Read texts in pieces; yields which of them are read, and the hidden states of their last
-        tokens, (n, H)."""
-        self.read += sum(len(text.tokens) for text in texts)
-        most = TOKENS_AT_ONCE.get(self.slots.device.type, TOKENS_AT_ONCE["cuda"])
-        for places in _batches(texts, most):
-            batch = [texts[place] for place in places]
-            longest = max(len(text.tokens) for text in batch)
-            edit = reading_edit_of([text.start for text in batch])
-            size = longest if edit or len(batch) > 1 else most  # an edit wants its whole span
-            for first in range(0, longest, size):
-                inputs, at = self._piece(batch, first, min(size, longest - first), own_step, silent)
-                hidden = self.decoder.run(self.decoder.embed(inputs), at, edit)
-            if silent:
-                yield places, None
-            else:
-                last = torch.tensor([n - 1 for n in at.lengths], device=hidden.device)
-                yield places, hidden[torch.arange(len(batch), device=hidden.device), last]
-
-    def _piece(
-        self, batch: Sequence[Text], first: int, count: int, own_step: int, silent: bool
-    ) -> tuple[Tensor, Pass]:
-        """Tokens [first, first + count) of some texts, padded, and where they go."""
-        device = self.slots.device
-        rows = [text.tokens[first : first + count] for text in batch]
-        # Filled up with a token of its own, a text is untouched by weights that only others use.
-        padded = [[*row, *[row[0]] * (count - len(row))] for row in rows]
-
-        def told(of: Callable[[Text], object]) -> Tensor:
-            return torch.tensor([of(text) for text in batch], device=device)
-
-        begun = told(lambda text: text.place + first)
-        places = begun[:, None] + torch.arange(count, device=device)
-        homes: dict[int, list[int]] = {}
-        for row, text in enumerate(batch):
-            if text.shared:
-                homes.setdefault(self._home_at(text), []).append(row)
-        at = Pass(
-            self.slots,
-            told(lambda text: text.own_at),
-            own_step,
-            told(self._home_at),
-            told(lambda text: text.shared),
-            told(lambda text: text.start.unseen or (0, 0)),
-            places,
-            max(text.place for text in batch) + first + count,
-            [
-                (home, torch.tensor(some, device=device), max(batch[row].shared for row in some))
-                for home, some in homes.items()
-            ],
-            lengths=[len(row) for row in rows],
-            fresh=first == 0 and all(_is_fresh(text) for text in batch),
-            silent=silent,
-        )
-        return torch.tensor(padded, device=device), at
-
 
 def rounded(tokens: int) -> int:
     """Tokens a slot must have room for: whole chunks."""
     return -(-tokens // CHUNK) * CHUNK
-
-
-def _is_fresh(text: Text) -> bool:
-    return not (text.place or text.shared or text.start.unseen)
-
-
-def _batches(texts: Sequence[Text], most: int) -> Iterator[list[int]]:
-    """Texts of a kind, longest first, at most `most` tokens once padded; one text at least."""
-    order = sorted(range(len(texts)), key=lambda i: (_is_fresh(texts[i]), -len(texts[i].tokens)))
-    batch: list[int] = []
-    for place in order:
-        if batch:
-            first = texts[batch[0]]
-            same = _is_fresh(first) == _is_fresh(texts[place])
-            if not same or len(first.tokens) * (len(batch) + 1) > most:
-                yield batch
-                batch = []
-        batch.append(place)
-    if batch:
-        yield batch

@@ -6,48 +6,87 @@ looks, settles rows that wait for it, takes those that ended, and gives their se
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from cotsieve.engine.decoding import Finished
+from cotsieve.engine.graphs import Graphs
 from cotsieve.engine.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
-from cotsieve.engine.written.seats import BROKEN, LIVE, UNSURE
+from cotsieve.engine.written.seats import BROKEN, LIVE, UNSURE, Seats
 from cotsieve.engine.written.starts import Family, Start, family_of
 
-if TYPE_CHECKING:
-    from cotsieve.engine.written.engine import WritingEngine
-
-LOOK = {"cpu": 4, "cuda": 16}
-"""Passes between two looks at the rows."""
 REFILL = 64
 """New starts are read when an eighth of the seats is empty, or after so many passes."""
+
+
+class Memory(Protocol):
+    """What keeps the rows' keys and values, and feeds the model; see rows.py."""
+
+    seats: int
+    dense: bool
+    """Whether rows must sit side by side."""
+    look: int
+    """Passes between two looks at the rows."""
+    free_homes: int
+    """Families of several rows that can be read now."""
+    most_members: int
+    """Of a family that is read together."""
+    shape: tuple
+    """What decides the operations of a pass besides the number of rows."""
+    tables: Sequence[Tensor]
+    """What a pass changes besides keys and values."""
+
+    def begin(self, families: Sequence[Family], seats: Sequence[int]) -> Tensor:
+        """Read starts; scores of their first tokens, (seats, vocabulary) float32."""
+
+    def step(self, seats: slice, last: Tensor) -> Tensor:
+        """Feed these seats a token each, (n,) int64; scores of the next, (n, vocabulary)."""
+
+    def go_on(self, seats: Tensor | slice, going: Tensor) -> None:
+        """Which of the seats feed a new token next; the others would feed their last again."""
+
+    def fed(self) -> None:
+        """Every row may have one more token."""
+
+    def alone(self, start: Start, written: Sequence[int]) -> Tensor:
+        """Scores of the next token, (1, vocabulary), of a row that nothing stands beside."""
+
+    def leave(self, seats: Sequence[int], broken: Sequence[int]) -> None:
+        """These rows have ended, and of broken ones nothing must stay."""
+
+    def move(self, seats: Sequence[int]) -> None:
+        """Seat i takes over from seat `seats[i]`."""
+
+    def count_for(self, seats: int) -> int:
+        """How many seats are fed where so many are wanted."""
+
+    def sparse(self, count: int, top: int) -> bool:
+        """Whether so many rows in the first `top` seats should sit closer."""
 
 
 class Run:
     """Starts that wait, and the rows that are under way."""
 
-    def __init__(self, engine: "WritingEngine", waiting: Sequence[Family]):
-        self.engine = engine
+    def __init__(self, memory: Memory, seats: Seats, graphs: Graphs, waiting: Sequence[Family]):
+        self.memory, self.seats, self.graphs = memory, seats, graphs
         self.queue = deque(sorted(waiting, key=lambda f: (-len(f.common), f.members[0].key)))
-        self.memory, self.seats, self.graphs = engine.memory(self.queue)
-        self.memory.reset()
-        self.seats.reset(engine.near())
-        self.room = self.memory.seats
+        self.room = memory.seats
         """Seats that may be taken."""
         self.starts: dict[int, Start] = {}
         """Seat → what sits there."""
         self.width = self.together = self.room
         """Rows that are fed, and starts that are read, at once."""
-        self.held, self.since = False, 0
-        """Whether new starts wait until rows have ended, and the passes since any were read."""
+        self.held, self.since, self.settled = False, 0, 0
+        """Whether new starts wait until rows have ended; passes since any were read; tokens whose
+        scores were computed anew."""
 
     def batches(self) -> Iterator[list[Finished]]:
         """Rows as they end."""
-        steps = self.memory.look or LOOK.get(self.engine.decoder.device.type, LOOK["cuda"])
         while self.queue or self.starts:
             finished = self._refill()
-            for _ in range(steps if self.starts else 0):
+            for _ in range(self.memory.look if self.starts else 0):
                 finished += self._advance()
             yield finished + self._look()
 
@@ -92,9 +131,7 @@ class Run:
         if self.memory.dense:
             self._move()
         seats = [seat for seat in range(self.room) if seat not in self.starts][: len(members)]
-        before = self.memory.read
         scores = self.memory.begin(families, seats)
-        self.engine.tokens_read += self.memory.read - before
         chosen = torch.tensor(seats, device=scores.device)
         self.seats.take_in(
             chosen,
@@ -150,7 +187,9 @@ class Run:
             self.memory.go_on(seats, self.seats.choose(scores, seats))
 
         if whole:
-            self.graphs.run((last, *self.memory.shape), go, self.seats.tables + self.memory.tables)
+            self.graphs.run(
+                (last, *self.memory.shape), go, [*self.seats.tables, *self.memory.tables]
+            )
         else:
             go()
 
@@ -184,7 +223,7 @@ class Run:
 
     def _settle(self, seat: int) -> None:
         """Choose a token by scores that were computed with the row alone."""
-        self.engine.settled += 1
+        self.settled += 1
         scores = self.memory.alone(self.starts[seat], self.seats.text_of(seat))
         chosen = torch.tensor([seat], device=scores.device)
         self.memory.go_on(chosen, self.seats.choose(scores, chosen, settled=True))
