@@ -1,4 +1,4 @@
-"""Starts read into slots, in pieces of so many tokens: memory for it does not grow with the starts."""
+"""Starts read into slots, in pieces: the memory for it does not grow with the starts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -25,8 +25,14 @@ class Text(NamedTuple):
     """Where their keys go, as a vector of the slots."""
     place: int
     """Of the first among the keys there."""
-    home: int | None = None
+    home_at: int = 0
+    """Where the keys begin that it shares, and how many they are."""
     shared: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing stands before it, and nothing of it is hidden."""
+        return not (self.place or self.shared or self.start.unseen)
 
 
 def read(
