@@ -19,9 +19,9 @@ from torch import Tensor
 
 CHUNK = 256
 """Keys that are summed up by themselves; homes are shared in whole chunks."""
-OWN_LANES, SHARED_LANES = 16, 64
-"""Query heads times tokens that are multiplied together: with one row's own keys, and with keys
-that many read. Fixed, so that no sum depends on how many there are."""
+OWN_LANES, READING_LANES = 16, 64
+"""Query heads times tokens that are multiplied together: while text is written, and while starts
+are read. Fixed, so that no sum depends on how many there are."""
 Part = tuple[Tensor, Tensor, Tensor]
 """Largest score (…, 1), sum of the weights (…, 1) and weighted sum of the values (…, D)."""
 
@@ -37,7 +37,7 @@ class Kept(Protocol):
     """N."""
     narrow: bool
     chunk: int
-    shared_width: int
+    reading_width: int
     home_step: int
 
     def attended(self, at: "Pass", layer: int, query: Tensor) -> Tensor | None:
@@ -160,7 +160,7 @@ class Pass:
         """Tiles of the real tokens of each row, numbered through all rows and pads."""
         count = self.places.shape[1]
         tokens = [range(row * count, row * count + n) for row, n in enumerate(self.lengths)]
-        return lanes_of(tokens, self.slots.shared_width, self.places.device)
+        return lanes_of(tokens, self.slots.reading_width, self.places.device)
 
     @cached_property
     def _all_spots(self) -> Tensor:

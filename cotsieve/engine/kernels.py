@@ -13,8 +13,8 @@ from cotsieve.engine.attention import CHUNK, Pass
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.sampling import Picked
 
-BLOCK = 64
-"""Keys that are multiplied together."""
+NARROW_BLOCK, WIDE_BLOCK = 64, 32
+"""Keys that are multiplied together, in 16 and in 32 bits."""
 LOG2_E = 1.4426950408889634
 """The kernels take powers of two."""
 
@@ -26,7 +26,8 @@ def attended(at: Pass, layer: int, query: Tensor) -> Tensor:
     query, tokens = query.flatten(0, 1), rows * count
     group, wide = heads // slots.heads, max(16, power(size))
     shape: dict[str, Any] = {
-        "HEADS": heads, "G": group, "GP": power(group), "D": size, "DP": wide, "BLOCK": BLOCK,
+        "HEADS": heads, "G": group, "GP": power(group), "D": size, "DP": wide,
+        "BLOCK": NARROW_BLOCK if slots.narrow else WIDE_BLOCK,
         "CHUNK": CHUNK, "PRECISION": "ieee",
     }  # fmt: skip
     kept = (slots.keys[layer], slots.values[layer])

@@ -116,9 +116,9 @@ def nucleus_kernel(
     if WHOLE_SET:
         kept, edge = total, total
 
-    bits = mixed(mixed(tl.load(seeds + row).to(tl.uint64))
-                 + (tl.load(places + row) + 1).to(tl.uint64) * 0x9E3779B97F4A7C15)  # fmt: skip
-    draw = (bits >> 11).to(tl.float64) * 1.1102230246251565e-16
+    counted = (tl.load(places + row) + 1).to(tl.uint64) * 0x9E3779B97F4A7C15
+    random = mixed(mixed(tl.load(seeds + row).to(tl.uint64)) + counted)
+    draw = (random >> 11).to(tl.float64) * 1.1102230246251565e-16
     place = tl.minimum((draw * kept.to(tl.float64)).to(tl.int64), kept - 1)
 
     # The tile in which the number falls, then the token.

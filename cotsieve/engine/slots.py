@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.engine.attention import CHUNK, OWN_LANES, SHARED_LANES, Pass, lanes_of
+from cotsieve.engine.attention import CHUNK, OWN_LANES, READING_LANES, Pass, lanes_of
 from cotsieve.weights.architecture import Architecture
 
 WIDE = (torch.float32, torch.float64)
@@ -73,11 +73,11 @@ class Slots:
         """Where the token lies that a seat was fed last."""
         self.hide = torch.zeros(sizes.seats, 2, dtype=torch.int64, device=device)
         group = 1 << (shape.heads // shape.kv_heads - 1).bit_length()
-        self.shared_width = max(1, SHARED_LANES // group)
+        self.own_width = max(1, OWN_LANES // group)
+        self.reading_width = max(1, READING_LANES // group) if self.narrow else self.own_width
         """Tokens of one tile; see `lanes_of`."""
-        own_width = max(1, OWN_LANES // group)
-        self.own_lanes = lanes_of([[seat] for seat in range(sizes.seats)], own_width, device)
-        self.home_lanes = self.own_lanes.new_full((sizes.seats, self.shared_width), -1)
+        self.own_lanes = lanes_of([[seat] for seat in range(sizes.seats)], self.own_width, device)
+        self.home_lanes = torch.full_like(self.own_lanes, -1)
 
     @property
     def tables(self) -> list[Tensor]:
@@ -109,7 +109,7 @@ class Slots:
 
     def gather(self, homes: Sequence[Sequence[int]]) -> None:
         """Say which seats read which home: one list each."""
-        tiles = lanes_of(homes, self.shared_width, self.device)
+        tiles = lanes_of(homes, self.own_width, self.device)
         self.home_lanes.fill_(-1)
         self.home_lanes[: len(tiles)] = tiles
 
@@ -134,7 +134,7 @@ class Slots:
             near = [(at, rows - seats.start, length) for at, rows, length in homes]
             count = seats.stop - seats.start
             homes = [(at, r[(r >= 0) & (r < count)], length) for at, r, length in near]
-            lanes = lanes_of([r.tolist() for _, r, _ in homes], self.shared_width, self.device)
+            lanes = lanes_of([r.tolist() for _, r, _ in homes], self.own_width, self.device)
         return Pass(
             self,
             self.own_at[seats],
