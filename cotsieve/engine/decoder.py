@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cotsieve.engine.attention import Pass, causal
 from cotsieve.engine.continuations import Continuations, Prompts, length_mask
+from cotsieve.engine.products import product, proven_piece
 from cotsieve.weights.architecture import Architecture
 
 RESID_PRE = "resid_pre"
@@ -52,12 +53,25 @@ class Decoder:
         self._frequencies = frequencies.to(device, torch.float32)
         self._scaling = attention_scaling
         self._rotations: tuple[Tensor, Tensor] | None = None
+        self._head_piece: int | None = None
 
     def in_double(self) -> Self:
         """The same weights, with float64 for all that is computed from them; nothing is copied."""
         double = copy.copy(self)
         double.dtype = torch.float64
         return double
+
+    def prove_products(self, keep: int) -> None:
+        """See to it that no product depends on the rows beside a row; `keep` as in `logits`.
+
+        Blocks have products of equal shapes; those of the first stand for all.
+        """
+        for name in ("qkv", "out", "widen", "narrow"):
+            first = getattr(self.blocks[0], name)
+            piece = proven_piece(name, first.weight, first.bias)
+            for block in self.blocks:
+                getattr(block, name).piece = piece
+        self._head_piece = proven_piece("head", self.head[:keep], None)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings, (…) int64 → (…, H)."""
@@ -66,7 +80,8 @@ class Decoder:
     def logits(self, hidden: Tensor, keep: int) -> Tensor:
         """Scores of the first `keep` entries of the vocabulary, (R, H) → (R, keep), in float32 or
         float64."""
-        return at_least_float32(F.linear(hidden, self.head[:keep].to(hidden.dtype)))
+        head = self.head[:keep].to(hidden.dtype)
+        return at_least_float32(product(hidden, head, None, self._head_piece))
 
     def read(self, tokens: Tensor, lengths: Tensor, edit: Edit | None = None) -> Prompts:
         """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,).
@@ -196,6 +211,8 @@ class _Linear:
 
     def __init__(self, weights: dict[str, Tensor], names: list[str], device, dtype):
         parts = [weights[f"{name}.weight"] for name in names]
+        self.piece: int | None = None
+        """Rows that are multiplied together; None: all."""
         self.weight = torch.cat(parts).to(device, dtype)
         biases = [weights.get(f"{name}.bias") for name in names]
         self.bias = None
@@ -207,7 +224,7 @@ class _Linear:
             self.bias = torch.cat(filled).to(device, dtype)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, *like(inputs, self.weight, self.bias))
+        return product(inputs, *like(inputs, self.weight, self.bias), self.piece)
 
 
 def _norm(weights, name: str, architecture: Architecture, device, dtype):

@@ -38,6 +38,11 @@ def set_matmul_mode(precision: str) -> None:
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    if precision in ("bf16", "fp16") and torch.version.cuda:
+        # Without room to split sums, a row's do not depend on the others; read when CUDA starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+        os.environ.setdefault("CUBLASLT_WORKSPACE_SIZE", "1")
+        torch.backends.cuda.preferred_blas_library("cublaslt")
 
 
 ON_CPU = 64

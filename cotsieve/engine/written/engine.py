@@ -35,7 +35,6 @@ class WritingEngine:
         """Tokens that went through the model before anything was written; pads do not count."""
         self.settled = 0
         """Tokens whose scores were computed anew."""
-        self._kernels = kernels_for(decoder.device)
         self._kept: tuple[LeanRows, Seats, Graphs] | None = None
 
     @torch.inference_mode()
@@ -60,10 +59,11 @@ class WritingEngine:
         if self._kept is None or not self._kept[0].sizes.hold(sizes):
             self._kept = None  # so that its memory is free
             sizes = self._sizes(waiting, free_bytes(self.decoder.device) // bytes_each)
-            rows = LeanRows(self.decoder, self.how.vocabulary, sizes, self._kernels)
-            pick = self._kernels and self._kernels.picker(self.how)
-            seats = Seats(sizes.seats, self.how, self.decoder.device, pick)
-            self._kept = rows, seats, Graphs(self._kernels is not None)
+            decoder, how = self.decoder, self.how
+            kernels = kernels_for(decoder.device, decoder.architecture, decoder.dtype)
+            rows = LeanRows(decoder, how.vocabulary, sizes, kernels)
+            seats = Seats(sizes.seats, how, decoder.device, kernels and kernels.picker(how))
+            self._kept = rows, seats, Graphs(kernels is not None)
         return self._kept
 
     def near(self) -> float:
