@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from cotsieve.answers.boxed import last_filled_box
+from cotsieve.answers.boxed import final_boxes
 from cotsieve.answers.exact import value_of
 from cotsieve.answers.numbers import answer_number
 from cotsieve.answers.published import as_float, codi_number, original_number
@@ -18,6 +18,9 @@ from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 from cotsieve.answers.thinking import read_response, visible
 from cotsieve.ground.faults import BadInput, bad
 
+NOT_READ = "not read"
+"""Reason of an incorrect answer that could not be compared: the texts differ, and one of them
+could not be read to its end."""
 SYMBOLIC = ("math", "r2a")
 """Graders of LaTeX answers; they compute in worker processes, so ask for many verdicts at once."""
 GRADERS = ("numbers", "original", "codi", *SYMBOLIC)
@@ -37,7 +40,7 @@ class Graded(NamedTuple):
     verdict: str
     """correct, incorrect, no_answer, or failed when the grader could not tell."""
     reason: str | None = None
-    """Why the verdict is failed."""
+    """Why the verdict is failed; NOT_READ of an incorrect answer that could not be read."""
 
 
 class NoVerdict(RuntimeError):
@@ -64,9 +67,10 @@ def grade_many(
 def predict(grader: str, text: str) -> str | None:
     """What the grader reads from a text as its answer, or None. BadInput for an unknown grader.
 
-    "numbers", "original" and "codi" read a number. "math" reads the last closed box that is not
-    empty, "r2a" the last box with at most one level of braces inside; both look behind the last
-    </think>, where "r2a" needs one and "math" takes a text without any thinking whole.
+    "numbers", "original" and "codi" read a number. "math" reads the last box, or the last ones
+    that belong together, "r2a" the last box with at most one level of braces inside; both look
+    behind the last </think>, where "r2a" needs one and "math" takes a text without any thinking
+    whole.
     """
     if grader == "numbers":
         return answer_number(text)
@@ -75,7 +79,7 @@ def predict(grader: str, text: str) -> str | None:
     if grader == "codi":
         return codi_number(text)
     if grader == "math":
-        return last_filled_box(visible(text))
+        return final_boxes(visible(text))
     if grader == "r2a":
         return read_response(text).extracted or None
     raise _unknown(grader)
@@ -141,6 +145,8 @@ def _compare_symbolic(
 def _graded(prediction: str | None, reference: str, verdict: bool | str) -> Graded:
     if prediction is None or not _readable(prediction):
         return Graded(None, "no_answer")
+    if verdict == NOT_READ:
+        return Graded(prediction, "incorrect", NOT_READ)
     if isinstance(verdict, str):
         return Graded(prediction, "failed", verdict)
     return Graded(prediction, _verdict(verdict))
