@@ -33,8 +33,6 @@ _UNREADABLE = re.compile(
 )
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _INDEX = re.compile(r"\\(?:sum|prod)\s*_\s*\{?\s*i\s*=|_\s*\{?[^{}]*i|\(i\)")
-_LARGEST = 10**6
-"""Digits that an exact integer may have."""
 
 POINTS = (
     ("3/7", "5/11", "13/17", "7/19", "11/23", "17/29"),
@@ -123,12 +121,9 @@ def read(latex: str) -> sympy.Basic:
     if _UNREADABLE.search(latex) or not names <= _COMMANDS:
         raise NotRead(latex)
     index = bool(_INDEX.search(latex))
-    complex_ = not index and bool(
-        re.search(r"(?<![A-Za-z\\])i(?![A-Za-z])|(?<=[0-9}a-z])i$", latex)
-    )
     config = ConversionConfig(lowercase_symbols=False)
     degrees = bool(_TRIGONOMETRIC.search(latex))
-    reader = _Reader(is_real=not complex_, convert_degrees=degrees, config=config)
+    reader = _Reader(is_real=True, convert_degrees=degrees, config=config)
     reader.index = index
     try:
         found = reader.parse(latex)
@@ -179,13 +174,14 @@ def _equal_terms(found: sympy.Expr, expected: sympy.Expr) -> bool:
 
 def _done(term: sympy.Expr) -> sympy.Expr:
     kinds = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Derivative, sympy.Limit)
+    kinds += (sympy.UnevaluatedExpr,)
     return term.doit() if term.has(*kinds) else term
 
 
 def _at(term: sympy.Expr, values: dict) -> sympy.Expr | None:
     """The value of a term where its letters have values, or None where it has no real one."""
     try:
-        value = term.subs(values).evalf(30, maxn=400)
+        value = _done(term.subs(values)).evalf(30, maxn=400)
     except Exception:  # sympy has no value there, as for a division by zero
         return None
     if (

@@ -92,7 +92,7 @@ def _read_table() -> dict[str, tuple[str, Fraction, int]]:
 
 
 _UNITS = _read_table()
-_CURRENCY = r"\\\$|[$€£¥₹₩₽₺₫₪฿¢]"
+_CURRENCY = r"\\\$|[$€£¥₹₩₽₺₫₪฿¢]|(?:EUR|USD|GBP|INR|CNY|RMB|JPY|Rs\.?)(?= ?[0-9])"
 _KNOWN = "|".join(
     re.escape(name) + ("(?:s|es)?" if len(name) > 2 and name[-1].isalpha() else "")
     for name in sorted({*_UNITS, *_COMPOUND, *_JOINING}, key=len, reverse=True)
@@ -193,11 +193,11 @@ def _hour(time: Clock) -> int:
 
 def quantity(text: str) -> Quantity:
     """The number of a text and its unit; the text itself and no unit where it has none."""
-    text = _with_plain_words(text)
     head = _HEAD.fullmatch(text)
     money = ""
     if head:
         money, text = head["money"], head["sign"] + head["rest"]
+    text = _with_plain_words(text)
     tail = _TAIL.fullmatch(text)
     if not tail or not tail["number"]:
         return Quantity(text, unit_of(money) or NONE)
