@@ -34,6 +34,7 @@ _UNREADABLE = re.compile(
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _INDEX = re.compile(r"\\(?:sum|prod)\s*_\s*\{?\s*i\s*=|_\s*\{?[^{}]*i|\(i\)")
 
+_DEEPEST = 40
 POINTS = (
     ("3/7", "5/11", "13/17", "7/19", "11/23", "17/29"),
     ("-12/7", "31/11", "-43/17", "-9/19", "52/23", "-5/29"),
@@ -118,7 +119,7 @@ def _derives(texts: list[str]) -> bool:
 def read(latex: str) -> sympy.Basic:
     """The formula of a text in the spelling of the room. Raises NotRead."""
     names = set(_NAME.findall(latex))
-    if _UNREADABLE.search(latex) or not names <= _COMMANDS:
+    if _UNREADABLE.search(latex) or not names <= _COMMANDS or not _is_nested_well(latex):
         raise NotRead(latex)
     index = bool(_INDEX.search(latex))
     config = ConversionConfig(lowercase_symbols=False)
@@ -133,6 +134,15 @@ def read(latex: str) -> sympy.Basic:
     if not at_end or not isinstance(found, sympy.Basic | sympy.MatrixBase):
         raise NotRead(latex)
     return found
+
+
+def _is_nested_well(latex: str) -> bool:
+    """Whether brackets close as often as they open, and no deeper than the parser is quick at."""
+    depth = deepest = 0
+    for sign in latex:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    return depth == 0 and deepest <= _DEEPEST
 
 
 def equal_formulas(found: sympy.Basic, expected: sympy.Basic) -> bool:

@@ -1,11 +1,11 @@
 """The grader "math" and "numbers" on tables of cases: reported faults, and inputs of our own."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
+from cotsieve.answers import symbolic
 from cotsieve.answers.graders import NOT_READ, compare_many, grade_many
 
 TOLERANCE = 0.01
@@ -96,8 +96,7 @@ HOSTILE = [
 
 
 def test_hostile_answers_cost_little():
-    began = time.monotonic()
+    """Processor seconds, since other work may keep the machine busy."""
     pairs = [(text, reference) for text in HOSTILE for reference in ("5", r"(1,\frac{x}{2})")]
-    found = compare_many("math", pairs, TOLERANCE, processes=2)
-    assert [graded for graded in found if graded.verdict == "correct"] == []
-    assert time.monotonic() - began < 60
+    found = symbolic.verdicts("math", pairs, processes=2, seconds=4)
+    assert {*found} <= {False, NOT_READ}
