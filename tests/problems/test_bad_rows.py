@@ -7,10 +7,9 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines, read_source
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.problems.sources import read_source
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -1,11 +1,11 @@
 """The candidates of a study: order, exclusions and limit."""
 
 import pytest
+from rows import read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import Exclusion, Match, read_exclusion, select
 from cotsieve.problems.problem import Problem
-from cotsieve.problems.sources import read_source
 
 
 def _problems(source: str, *questions: str) -> list[Problem]:

@@ -5,10 +5,10 @@ import json
 from collections import Counter
 
 import pytest
+from rows import read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import read_exclusion
-from cotsieve.problems.sources import read_source
 
 MATH = {"problem": "1 + 1?", "level": "Level 3", "type": "Algebra", "solution": r"So \boxed{2}."}
 MATH500 = {**MATH, "answer": r"\frac{1}{2}", "subject": "Geometry", "level": 4, "unique_id": "a/1"}

@@ -4,9 +4,9 @@ import gzip
 import json
 
 import pytest
+from rows import read_source
 
 from cotsieve.problems.problem import count_steps, difficulty
-from cotsieve.problems.sources import read_source
 
 MAPPED = {"question": "Frage", "answer": "Antwort"}
 

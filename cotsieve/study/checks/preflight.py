@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.ground.joblog import duration
-from cotsieve.problems.problem import Problem
 from cotsieve.study.checks import capacity
 from cotsieve.study.checks.capacity import readable
 from cotsieve.study.checks.check import check_study, outline_of, refuse_all
@@ -190,7 +191,7 @@ def _check_questions(
     plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Outline
 ) -> int:
     """Tokens of the longest question; BadInput when not even the shortest fits the model."""
-    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
+    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), chosen=_extremes(plan)))
     room = shape.max_positions - _written(plan, name)
     if room <= 0 or (tokens and tokens[0] > room):
         shortest = f", the shortest question {tokens[0]}" if tokens else ""
@@ -202,16 +203,23 @@ def _check_questions(
     return min(tokens[-1], room) if tokens else min(256, room)
 
 
-def _local(plan: Plan) -> list[Problem]:
-    sources = plan.study.sources
-    names = [name for name in sources if plan.source_file(name).is_file()]
-    return [problem for name in names for problem in plan.problems(name) if not problem.error]
+def _extremes(plan: Plan) -> list[str]:
+    """The shortest question and the longest ones, of the sources that are on disk."""
+    names = [name for name in plan.study.sources if plan.source_file(name).is_file()]
+    found: dict[str, None] = {}
+    for name in names:
+        pool = plan.asked(name)
+        pool = pool.only(pool.catalogue.usable[pool.places])
+        _, first = np.unique(pool.field("question"), return_index=True)
+        first = first[np.argsort(pool.field("asked")[first], kind="stable")]
+        chosen = np.unique(np.concatenate([first[:1], first[-MOST_ENCODED:]]))
+        found |= dict.fromkeys(item.question for item in pool.at(chosen).problems())
+    questions = sorted(found, key=len)
+    return questions[:1] + questions[1:][-MOST_ENCODED:]
 
 
-def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> Iterator[int]:
-    """Tokens of the longest questions, and of the shortest."""
-    questions = sorted({problem.question for problem in problems}, key=len)
-    chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
+def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> Iterator[int]:
+    """Tokens of questions."""
     file = base / "tokenizer.json"
     if file.is_file():
         from tokenizers import Tokenizer
