@@ -29,8 +29,8 @@ from cotsieve.ground.seeds import digest
 from cotsieve.problems.cells import NoAnswer, RowFault
 from cotsieve.problems.index import ENTRY, Kind, entry, kind_of
 from cotsieve.problems.problem import PROBLEMS, Problem, problems_table
-from cotsieve.problems.records import MOST_FINDINGS
-from cotsieve.problems.segments import Read, Segment, regular, segments
+from cotsieve.problems.files.records import MOST_FINDINGS
+from cotsieve.problems.files.segments import Read, Segment, regular, segments
 from cotsieve.problems.sources import (
     columns_read,
     failed_problem,

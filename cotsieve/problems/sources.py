@@ -30,7 +30,7 @@ from cotsieve.problems.competition import (
 )
 from cotsieve.problems.distilled import AM, am_row
 from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
-from cotsieve.problems.records import refuse
+from cotsieve.problems.files.records import refuse
 
 FORMATS = ("gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am")
 VARIANTS = ("clean", "corrupted")

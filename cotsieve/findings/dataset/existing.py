@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.problem import difficulty
-from cotsieve.problems.records import read_records, refuse
-from cotsieve.problems.segments import place
+from cotsieve.problems.files.records import read_records, refuse
+from cotsieve.problems.files.segments import place
 
 _KINDS = {
     "pair_id": (int, "a whole number"),

@@ -1,4 +1,4 @@
-"""What the sources of a study hold, as their catalogues tell it: rows, candidates, what is left out."""
+"""What the sources of a study hold, as their catalogues tell it: candidates and rows left out."""
 
 from collections.abc import Sequence
 from functools import cached_property

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cotsieve.ground.faults import BadInput, Finding, bad
-from cotsieve.problems.segments import place, segments
+from cotsieve.problems.files.segments import place, segments
 
 MOST_FINDINGS = 20
 """How many findings one message spells out; the rest are counted."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cotsieve.problems.strict_json import Note
+from cotsieve.problems.files.strict_json import Note
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 """Kind of file → what separates its cells. Both are quoted as RFC 4180 says for commas."""

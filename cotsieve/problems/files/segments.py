@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotsieve.ground.faults import BadInput, Finding, bad
-from cotsieve.problems.strict_csv import SEPARATORS, SheetRow, decode_sheet
-from cotsieve.problems.strict_json import (
+from cotsieve.problems.files.strict_csv import SEPARATORS, SheetRow, decode_sheet
+from cotsieve.problems.files.strict_json import (
     BLANKS,
     Decoded,
     Note,
