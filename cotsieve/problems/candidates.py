@@ -10,10 +10,10 @@ import numpy as np
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.catalogue import Catalogue, alike
 from cotsieve.problems.cells import RowFault, cell, identity_text, inner, question_text, shown
-from cotsieve.problems.index import DECIDES, key_of
-from cotsieve.problems.problem import Problem
 from cotsieve.problems.files.records import read_records, refuse
 from cotsieve.problems.files.segments import place, read_text
+from cotsieve.problems.index import DECIDES, key_of
+from cotsieve.problems.problem import Problem
 from cotsieve.problems.sources import (
     FORMATS,
     VARIANTS,

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.cataloguing import Found, catalogued
 from cotsieve.problems.cells import shown
-from cotsieve.problems.index import DECIDES, Kind, is_entry_of
-from cotsieve.problems.problem import Problem
 from cotsieve.problems.files.records import no_rows, refuse
 from cotsieve.problems.files.segments import place
+from cotsieve.problems.index import DECIDES, Kind, is_entry_of
+from cotsieve.problems.problem import Problem
 from cotsieve.problems.sources import check_columns, check_definition, columns_needed
 
 AT_ONCE = 4096

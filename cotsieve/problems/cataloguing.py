@@ -27,10 +27,10 @@ from cotsieve.ground.files import CACHE, appearing
 from cotsieve.ground.fingerprint import reached_files
 from cotsieve.ground.seeds import digest
 from cotsieve.problems.cells import NoAnswer, RowFault
-from cotsieve.problems.index import ENTRY, Kind, entry, kind_of
-from cotsieve.problems.problem import PROBLEMS, Problem, problems_table
 from cotsieve.problems.files.records import MOST_FINDINGS
 from cotsieve.problems.files.segments import Read, Segment, regular, segments
+from cotsieve.problems.index import ENTRY, Kind, entry, kind_of
+from cotsieve.problems.problem import PROBLEMS, Problem, problems_table
 from cotsieve.problems.sources import (
     columns_read,
     failed_problem,

@@ -82,8 +82,8 @@ def is_entry_of(found: np.void, problem: Problem) -> bool:
 
 
 def key_of(text: str) -> int:
-    """Eight bytes that stand for a text without its blanks at the ends."""
-    return int.from_bytes(hashlib.sha256(text.strip().encode()).digest()[:8], "little")
+    """The first eight bytes of the digest of a text without its blanks at the ends."""
+    return int.from_bytes(hashlib.sha256(text.strip().encode()).digest()[:8], "big")
 
 
 def _reference(problem: Problem) -> bytes:

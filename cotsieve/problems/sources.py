@@ -29,8 +29,8 @@ from cotsieve.problems.competition import (
     math_row,
 )
 from cotsieve.problems.distilled import AM, am_row
-from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
 from cotsieve.problems.files.records import refuse
+from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
 
 FORMATS = ("gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am")
 VARIANTS = ("clean", "corrupted")

@@ -28,7 +28,8 @@ def am(user: dict | None = USER, said: dict | None = SAID, roles=("user", "assis
 def read(tmp_path, rows, kind, bad_rows="stop"):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    return read_source("mine", {"format": kind, "bad_rows": bad_rows}, path)
+    unanswered = {"unanswered": "bad"} if kind == "am" else {}
+    return read_source("mine", {"format": kind, "bad_rows": bad_rows, **unanswered}, path)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
-from cotsieve.problems.problem import difficulty
 from cotsieve.problems.files.records import read_records, refuse
 from cotsieve.problems.files.segments import place
+from cotsieve.problems.problem import difficulty
 
 _KINDS = {
     "pair_id": (int, "a whole number"),

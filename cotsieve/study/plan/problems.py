@@ -84,7 +84,7 @@ class Plan(Sources):
         return self._held(shard.source, shard.index)
 
     def _checked(self, source: str, shard: str, what: str, planned: str) -> list[Problem]:
-        if source in self._known_sources():
+        if source in self.known_sources():
             problems = self._held(source, int(shard))
             found = {"prompts": prompts_digest, "references": references_digest}[what](problems)
         else:
@@ -130,39 +130,6 @@ class Plan(Sources):
             found |= {(name, int(n)): int(c) for n, c in zip(numbers, counts, strict=True)}
         return found
 
-    def reference_source(self, sweep: str) -> str:
-        """The source whose first problems give a sweep its means and donors."""
-        return self.study.sweeps[sweep].reference.source or next(iter(self.study.sources))
-
-    def reference_problems(self, sweep: str) -> list[Problem]:
-        """The problems whose activations give means and donors; the source must be on disk."""
-        return list(self.reference_pool(sweep).problems())
-
-    def reference_pool(self, sweep: str) -> Pool:
-        """The same, by their places."""
-        pool = self.asked(self.reference_source(sweep))
-        usable = pool.only(pool.catalogue.usable[pool.places])
-        return usable.first(self.study.sweeps[sweep].reference.problems)
-
-    def reference_shards(self, sweep: str) -> list[str]:
-        """Names of the shards that may hold the reference problems."""
-        name, count = self.reference_source(sweep), self.study.sweeps[sweep].reference.problems
-        source = self.study.sources[name]
-        if source.hub is None:
-            rows = set(self.reference_pool(sweep).field("row").tolist())
-        else:  # a few rows more, for those that cannot be used
-            rows = set(range(2 * count))
-        places = {row // self.shard_size for row in rows}
-        return [item.name for item in self.shards if item.source == name and item.index in places]
-
-    def reference_digest(self, sweep: str) -> str:
-        """What generation needs to know of the reference problems."""
-        reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
-        source = self.study.sources[name]
-        if source.hub is not None:
-            return digest(plain(source.hub), source_definition(source), reference.problems)
-        return prompts_digest(self.reference_problems(sweep))
-
     def content_digest(self) -> str:
         """Digest of every candidate with all its fields, or of the pins that decide them."""
         if self._fetches:
@@ -193,7 +160,7 @@ class Plan(Sources):
         source = self.study.sources[name]
         return plain(source.hub) if source.hub else content_digest(located(source.path))
 
-    def _known_sources(self) -> list[str]:
+    def known_sources(self) -> list[str]:
         """Local sources whose candidates do not depend on a source that may not be fetched yet."""
         local = {name: source.hub is None for name, source in self.study.sources.items()}
         if self.study.select.sample:
@@ -209,7 +176,7 @@ class Plan(Sources):
         candidates so far; only shards the limit may cut depend on the limit. Shards of local
         sources are known exactly unless a limit counts fetched rows before them.
         """
-        known = self._known_sources()
+        known = self.known_sources()
         limit, size = self.study.select.limit, self.shard_size
         sample = self.study.select.sample
         exact = self._exact(self.selected(known, limit).pools) if known else []
