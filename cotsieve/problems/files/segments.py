@@ -181,15 +181,16 @@ def _of_lines(path: Path) -> Iterator[Segment]:
     held = bytearray()
     for chunk in _chunks(path):
         held += chunk
-        if len(held) >= SEGMENT:
-            end = held.rfind(b"\n")
+        while len(held) >= SEGMENT:
+            end = max(held.rfind(b"\n", 0, SEGMENT), 0) or held.find(b"\n", SEGMENT)
             whole = bytes(held[: end + 1]).rstrip(BLANKS)
-            if whole:  # blank lines behind it are rows only if others follow
-                yield _lines(whole)
-                del held[: len(whole) + 1]
-            elif len(held) > MOST_OF_A_ROW:
-                what = f"a line has more than {MOST_OF_A_ROW >> 20} MiB"
-                raise bad(path, what, "Write one object per line.")
+            if not whole:  # a row without an end as yet, or blank lines
+                break
+            yield _lines(whole)  # blank lines behind it are rows only if others follow
+            del held[: held.index(b"\n", len(whole)) + 1]
+        if len(held) > MOST_OF_A_ROW:
+            what = f"a line has more than {MOST_OF_A_ROW >> 20} MiB"
+            raise bad(path, what, "Write one object per line.")
     rest = bytes(held).rstrip(BLANKS)
     if rest:
         yield _lines(rest)
