@@ -40,9 +40,7 @@ from cotsieve.problems.sources import (
     wanted,
 )
 
-ROWS = pa.schema(
-    [*(field for field in PROBLEMS if field.name != "source"), ("reasoning", pa.string())]
-)
+ROWS = pa.schema([field for field in PROBLEMS if field.name != "source"])
 """How the problems of a catalogue are written."""
 GROUP_ROWS, GROUP_TEXT = 1000, 8 << 20
 """Rows, or characters, after which a row group ends."""

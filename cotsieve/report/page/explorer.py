@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from cotsieve.findings.necessity.judging import outcome
 from cotsieve.report.facts.inputs import ModelTables, StudyTables
 from cotsieve.report.facts.wording import described
-from cotsieve.report.page.latex import DELIMITED, formulas
+from cotsieve.report.page.latex import DELIMITED, LONGEST, formulas
 from cotsieve.rollouts.schema import BASELINE
 
 LETTERS = {"correct": "c", "incorrect": "i", "no_answer": "n", "failed": "f"}
@@ -93,12 +93,16 @@ def _cap(texts: Iterable[str], budget: int) -> int:
 def _answers(tables: StudyTables) -> Iterable[str]:
     """Reference answers and predictions in LaTeX come without delimiters."""
     for text in tables.problems["answer"].unique().to_pylist():
-        if text and "\\" in text:
+        if _is_formula(text):
             yield f"${text}$"
     for model in tables.models:
         for text in model.merged["prediction"].unique().to_pylist():
-            if text and "\\" in text:
+            if _is_formula(text):
                 yield f"${text}$"
+
+
+def _is_formula(text: str | None) -> bool:
+    return bool(text) and "\\" in text and len(text) <= LONGEST
 
 
 def _coded(column: pa.ChunkedArray) -> dict[str, Any]:

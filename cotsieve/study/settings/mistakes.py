@@ -48,7 +48,7 @@ def _finding(
     where: str, item: dict[str, Any], mend: str | None, known_keys: Sequence[str]
 ) -> Finding:
     found = item.get("input")
-    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {found!r})"
+    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {_short(found)})"
     if mend:
         return Finding(where, f"not a choice{shown}", mend)
     if item["type"] == "extra_forbidden":
@@ -59,6 +59,11 @@ def _finding(
         what, choices = f"there is no '{item['ctx']['tag']}'", item["ctx"]["expected_tags"]
         return Finding(f"{where}.family", what, f"Use one of: {choices}.")
     return Finding(where, item["msg"].removeprefix("Value error, ") + shown, _mend(item))
+
+
+def _short(value: object, most: int = 200) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _mend(item: dict[str, Any]) -> str:

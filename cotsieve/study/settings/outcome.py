@@ -14,6 +14,14 @@ class Grading(Part):
     tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 
+class Require(Part):
+    """What must hold for a dataset to be drawn."""
+
+    net: bool | None = None
+    """More answers break under the ablation than are right only under it. Default: asked for when
+    the dataset is published, and not before."""
+
+
 class Draw(Part):
     """How the dataset is drawn from the problems that passed."""
 
@@ -25,6 +33,7 @@ class Draw(Part):
     """`original` replays the published procedure and its global random state."""
     seed: int = 42
     on_shortage: Literal["warn", "fail"] = "warn"
+    require: Require = Require()
 
 
 class Strata(Part):
