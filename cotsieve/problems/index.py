@@ -23,7 +23,7 @@ ENTRY = np.dtype(
         ("kind", "<u4"),  # place in the list of kinds
         ("solution", "<i4"),  # characters, -1 where there is none
         ("chain", "<u4"),  # words of the chain of thought that came with the problem
-        ("asked", "<u4"),  # characters of the question
+        ("asked", "<u4"),  # bytes of the question
     ]
 )
 DECIDES = ["prompt", "reference", "rest", "row"]
@@ -68,7 +68,7 @@ def entry(problem: Problem, kind: int) -> tuple:
         kind,
         -1 if problem.solution is None else len(problem.solution),
         len(chain.split()),
-        len(problem.question),
+        len(problem.question.encode()),
     )
 
 

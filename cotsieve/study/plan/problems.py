@@ -38,10 +38,14 @@ class Plan(Sources):
 
     def candidates(self) -> Iterator[Problem]:
         """The candidates in the strata the study sorts them into; every source must be on disk."""
-        pools, strata = self.selection.pools, self.study.strata
-        names = itertools.chain.from_iterable(stratify(strata.by, pools, strata.parts))
+        names = itertools.chain.from_iterable(self.strata())
         for problem, name in zip(self.selection.problems(), names, strict=True):
             yield replace(problem, stratum=name)
+
+    def strata(self) -> list[np.ndarray]:
+        """The stratum of each candidate, for each source."""
+        how = self.study.strata
+        return stratify(how.by, self.selection.pools, how.parts)
 
     @cached_property
     def shards(self) -> list[Shard]:
