@@ -30,7 +30,7 @@ from cotsieve.study.plan.shards import (
 from cotsieve.study.plan.sources import Sources
 from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import located
-from cotsieve.study.settings.sources import exclusion_definition, source_definition
+from cotsieve.study.settings.sources import exclusion_definition
 
 
 class Plan(Sources):
@@ -143,10 +143,7 @@ class Plan(Sources):
         return digest(pools, decided(self.study.strata), matches, self.left_out())
 
     def _definitions(self) -> list[object]:
-        sources = [
-            [name, source_definition(source), self._pin(name)]
-            for name, source in self.study.sources.items()
-        ]
+        sources = [[name, self.definition(name), self._pin(name)] for name in self.study.sources]
         decides = [sources, self._excluded, self.study.select.limit, decided(self.study.strata)]
         sample = self.study.select.sample
         return [*decides, plain(sample)] if sample else decides
@@ -186,9 +183,9 @@ class Plan(Sources):
         exact = self._exact(self.selected(known, limit).pools) if known else []
         entries = sum(len(exclusion.values) for exclusion in self.exclusions)
         shards, rows_so_far, sure, pins = [], 0, 0, []
-        for name, source in self.study.sources.items():
+        for name in self.study.sources:
             rows = self._rows[name]
-            pins.append([name, self._pin(name), source_definition(source)])
+            pins.append([name, self._pin(name), self.definition(name)])
             if name in known:
                 shards += [shard for shard in exact if shard.source == name]
                 rows_so_far += rows

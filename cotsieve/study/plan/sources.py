@@ -11,6 +11,7 @@ from cotsieve.ground.seeds import digest
 from cotsieve.problems.candidates import Exclusion, Pool, Selection, read_exclusion, select
 from cotsieve.problems.catalogue import Catalogue, open_catalogue
 from cotsieve.problems.sampling import sampled
+from cotsieve.study.settings.outcome import SYMBOLIC
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import exclusion_definition, source_definition
@@ -45,7 +46,7 @@ class Sources:
         """All problems of a source."""
         if name not in self._catalogues:
             source, path = self.study.sources[name], self.source_file(name)
-            found = open_catalogue(name, source_definition(source), path)
+            found = open_catalogue(name, self.definition(name), path)
             if source.hub is not None and found.rows != source.hub.rows:
                 raise bad(
                     f"sources.{name}.hub.rows",
@@ -57,6 +58,12 @@ class Sources:
                 raise bad(f"sources.{name}", what, "Correct its keys where and unanswered.")
             self._catalogues[name] = found
         return self._catalogues[name]
+
+    def definition(self, name: str) -> dict[str, object]:
+        """How a source is read; its answers may be LaTeX where the grader compares that."""
+        source = self.study.sources[name]
+        latex = source.format == "columns" and self.study.grading.grader in SYMBOLIC
+        return source_definition(source) | ({"latex": True} if latex else {})
 
     def asked(self, name: str) -> Pool:
         """The problems of a source, as far as the study asks for them."""

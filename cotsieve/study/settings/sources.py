@@ -42,8 +42,8 @@ class Source(Part):
     variant: Literal["clean", "corrupted"] = "clean"
     where: dict[str, list[str | int | float | bool]] = Field(default_factory=dict)
     """Field → the values of the rows that are asked for; messages.0.info.source leads into one."""
-    answers: Literal["number", "latex", "boxed"] = "number"
-    """What the column `answer` of format columns holds; boxed: in the last box of the solution."""
+    answers: Literal["column", "boxed"] = "column"
+    """Where format columns has its answers: in theirs, or in the last box of the solution."""
     unanswered: Literal["bad", "leave_out"] | None = None
     """Rows without an answer are bad rows, or are counted and left out. Default: leave_out for
     format am, of whose rows most are programs and instructions."""
@@ -132,6 +132,6 @@ def source_definition(source: Source) -> dict[str, object]:
         "bad_rows": source.bad_rows,
         **({"chain_below": source.chain_below} if source.chain_below else {}),
         **({"where": definition["where"]} if source.where else {}),
-        **({"answers": source.answers} if source.answers != "number" else {}),
+        **({"answers": source.answers} if source.answers != "column" else {}),
         **({"unanswered": source.unanswered} if source.unanswered else {}),
     }
