@@ -32,7 +32,8 @@ class Sieve(Part):
 class Lora(Part):
     rank: Count | None = None
     """Checked against the file when given."""
-    alpha: float
+    alpha: Annotated[float, Field(gt=0)]
+    """0 would leave the adapters out."""
 
 
 class Model(Part):
