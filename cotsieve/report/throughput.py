@@ -11,8 +11,7 @@ from cotsieve.report.facts.wording import escaped
 from cotsieve.report.page import plots
 from cotsieve.report.page.frame import STYLE, filled
 
-TIMES = "throughput.html"
-_HERE = Path(__file__).resolve().parent
+TIMES = Path(__file__).with_name("throughput.html")
 KINDS = {"generate": "rollouts", "ablate": "rollouts", "trace": "traces"}
 """Rules that run a model, and the folder of their results."""
 
@@ -68,10 +67,10 @@ def throughput_page(study: str, times: Sequence[JobTime]) -> str:
     rows = [(*map(escaped, key), *_measures(jobs)) for key, jobs in groups.items()]
     body = plots.table(header, rows, words=3)
     return filled(
-        (_HERE / TIMES).read_text(encoding="utf-8"),
+        TIMES.read_text(encoding="utf-8"),
         {
             "title": escaped(study),
-            "style": (_HERE / STYLE).read_text(encoding="utf-8"),
+            "style": STYLE.read_text(encoding="utf-8"),
             "table": body if rows else '<p class="note">No job has been measured.</p>',
         },
     )

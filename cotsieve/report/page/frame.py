@@ -53,10 +53,9 @@ def _plain_value(value: Any) -> str:
     return f"<details><summary>{entries}</summary>{found}</details>"
 
 
-PAGE = "page.html"
-STYLE = "page.css"
-SCRIPT = "explorer.js"
-_HERE = Path(__file__).resolve().parent
+PAGE = Path(__file__).with_name("page.html")
+STYLE = Path(__file__).with_name("page.css")
+SCRIPT = Path(__file__).with_name("explorer.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -66,15 +65,15 @@ def page(facts: Mapping[str, Any], explorer: Mapping[str, Any], figures: str = "
     `facts` come from `study_facts`, `explorer` from `packed`; `figures` is the folder of figures,
     seen from the page.
     """
-    script = _part(SCRIPT)
+    script = SCRIPT.read_text(encoding="utf-8")
     models = facts["models"]
     links = "".join(f'<a href="#{anchor(model)}">{escaped(model["model"])}</a>' for model in models)
     return filled(
-        _part(PAGE),
+        PAGE.read_text(encoding="utf-8"),
         {
             "title": escaped(facts["study"]),
             "standfirst": _standfirst(facts),
-            "style": _part(STYLE),
+            "style": STYLE.read_text(encoding="utf-8"),
             "hashes": source_hash(script),
             "links": links,
             "headlines": "".join(map(headline, models)),
@@ -112,10 +111,6 @@ def source_hash(script: str) -> str:
 def _valid(text: str) -> bytes:
     """UTF-8; the half of a character that a model was cut off in becomes a replacement mark."""
     return text.encode("utf-8", "replace")
-
-
-def _part(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _standfirst(facts: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_writing import lone, relatives, run, starts, tokens
+from starts import lone, relatives, run, starts, tokens
 from transformers import AutoConfig, AutoModelForCausalLM
 from written import FAMILIES, GREEDY, SAMPLED, WINDOW, load, make_reasoner, stock, written_on
 

@@ -75,6 +75,21 @@ CASES = {
         {"problems": {"rows": 4, "content": OTHER}},
         ["problems: not the same 4 rows as before"],
     ),
+    "reference problems that moved": (
+        {"reference problems": {"content": DIGEST, "ids": ["a", "b", "c"]}},
+        {"reference problems": {"content": OTHER, "ids": ["d", "a", "b"]}},
+        ["reference problems: d entered, c left"],
+    ),
+    "a reference problem that was edited and stays": (
+        {"reference problems": {"content": DIGEST, "ids": ["a"]}},
+        {"reference problems": {"content": OTHER, "ids": ["a"]}},
+        ["reference problems: the question of one was edited"],
+    ),
+    "reference problems of another time": (
+        {"reference problems": DIGEST},
+        {"reference problems": {"content": OTHER, "ids": ["a"]}},
+        ["reference problems: chosen otherwise"],
+    ),
     "all candidates": (
         {"problems": DIGEST},
         {"problems": OTHER},
@@ -120,6 +135,9 @@ CASES = {
 }
 
 
+NAMES = {"1a": "a.py", "2b": "b.py"} | dict(zip("12345", "abcde", strict=True))
+
+
 def as_kept(values: dict) -> list[str]:
     """Params as Snakemake keeps them: each one a dict with its name inside, in any order."""
     return sorted(repr({name: value}) for name, value in values.items())
@@ -127,7 +145,7 @@ def as_kept(values: dict) -> list[str]:
 
 @pytest.mark.parametrize(("old", "new", "told"), CASES.values(), ids=CASES.keys())
 def test_a_change_is_told(old, new, told):
-    assert changes(as_kept(old), as_kept(new)) == told
+    assert changes(as_kept(old), as_kept(new), code_names=NAMES) == told
 
 
 @pytest.mark.parametrize(

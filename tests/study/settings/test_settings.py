@@ -4,7 +4,7 @@ import pytest
 from studies import MINIMAL, REMOVED, changed
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.settings import study as settings
+from cotsieve.study.settings import reading
 from cotsieve.study.settings.file import refuse_repeated_keys
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.reading import read_study
@@ -111,11 +111,11 @@ def test_a_mistake_is_told_with_place_value_and_mend(path, value, where, what, m
 
 def test_what_follows_from_a_mistake_is_not_told_as_another(monkeypatch):
     """The studies fit together, so nothing across their keys is wrong but by the wrong value."""
-    ways = (settings.repaired, lambda *given: None)
+    ways = (reading.repaired, lambda *given: None)
     for path, value, *_ in WRONG:
         told = []
         for way in ways:
-            monkeypatch.setattr(settings, "repaired", way)
+            monkeypatch.setattr(reading, "repaired", way)
             with pytest.raises(BadInput) as caught:
                 read_study(changed(path, value, before(path)))
             told.append(caught.value.findings)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from make_codi import MadeCodi
-from test_generate import RECIPE, run, texts
+from test_latent_rows import RECIPE, run, texts
 from tiny import load
 
 from cotsieve.engine.decoding import NOT_FINITE, Completion
@@ -22,7 +22,7 @@ from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.latent_rows import generate
 from cotsieve.rollouts.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "resources" / "models" / "tiny-codi"
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from pretended_gpu import GPU, pretended_gpu
-from test_generate import CONDITIONS, PROBLEMS, recipe, texts
-from test_generate import run as run_latent
-from test_reasoning import CONDITIONS as WRITTEN_CONDITIONS
-from test_reasoning import QUESTIONS, STATE, THOUGHT, traces_of
+from test_latent_rows import CONDITIONS, PROBLEMS, recipe, texts
+from test_latent_rows import run as run_latent
+from test_written_rows import CONDITIONS as WRITTEN_CONDITIONS
+from test_written_rows import QUESTIONS, STATE, THOUGHT, traces_of
 from tiny import load as load_latent
 from written import GREEDY, SAMPLED, by_key, make_reasoner, without_margins
 from written import load as load_written
