@@ -27,9 +27,6 @@ DATE = "26 Jul 2024"
 SWITCHES = ("enable_thinking", "thinking")
 """Names by which templates of models that can do without reasoning know that it is wanted."""
 
-OWN = ("messages", "tools", "documents", "add_generation_prompt")
-"""What a template is told anyway, so that no switch may have these names."""
-
 Switch = str | int | float | bool | None
 
 
@@ -126,12 +123,11 @@ def _around(template: str, known: Mapping[str, Any], where: str) -> tuple[str, s
     for content in (QUESTION, [{"type": "text", "text": QUESTION}]):
         try:
             shown = render(template, [{"role": "user", "content": content}], known)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # templates fail in every way there is
             why = why or f"the chat template refuses a question ({_first_line(error)})"
             continue
-        except RecursionError:
-            why = "the chat template calls itself without end"
-            break
         if shown.count(QUESTION) == 1:
             before, _, after = shown.partition(QUESTION)
             return before, after

@@ -132,18 +132,8 @@ class ReasoningModel:
         question = problem + self.style.instruction
         if self.style.prompt == "raw":
             return [(f"{question} ", False)]
-        before, after = self._chat
+        before, after = chat_around(self.tokenizer, self.style)
         return [(before, True), (question, False), (after, True)]
-
-    @property
-    def _chat(self) -> Chat:
-        template = default_of(self.tokenizer.chat_template)
-        where = str(self.tokenizer.name_or_path)
-        if template is None:
-            raise bad(where, "there is no chat template", "Add one, or write prompt: raw.")
-        tags = (self.style.open, self.style.close)
-        known = self.tokenizer.special_tokens_map
-        return chat_of(template, known, self.style.template, tags=tags, where=where)
 
     @cached_property
     def _tags(self) -> Tags:
@@ -202,6 +192,15 @@ class ReasoningModel:
         tags = "|".join(re.escape(tag) for tag in (self.style.open, self.style.close))
         inside = [found.start() + 1 for found in re.finditer(tags, text)]
         return [text[start:end] for start, end in pairwise([0, *inside, len(text)])]
+
+
+def chat_around(tokenizer: Any, style: ReasoningStyle) -> Chat:
+    """What the model's chat template puts around a question. Raises BadInput where it cannot."""
+    template, where = default_of(tokenizer.chat_template), str(tokenizer.name_or_path)
+    if template is None:
+        raise bad(where, "there is no chat template", "Add one, or write prompt: raw.")
+    tags, known = (style.open, style.close), tokenizer.special_tokens_map
+    return chat_of(template, known, style.template, tags=tags, where=where)
 
 
 def decoding_of(

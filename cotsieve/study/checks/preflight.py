@@ -19,6 +19,7 @@ from cotsieve.study.checks import capacity
 from cotsieve.study.checks.capacity import readable
 from cotsieve.study.checks.check import check_study, outline_of, refuse_all
 from cotsieve.study.checks.replaced_files import replaced_files
+from cotsieve.study.checks.templates import told_prompts
 from cotsieve.study.identity.ingredients import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
@@ -132,6 +133,8 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     if not is_local(base):
         return
     shape = outline_of(plan, name, located(base))
+    if isinstance(model, ReasoningModel):
+        lines += told_prompts(name, f"models.{name}.style", located(base), model.style)
     longest = _check_questions(plan, name, model, located(base), shape)
     if not is_local(weights):
         return

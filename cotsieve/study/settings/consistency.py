@@ -244,6 +244,21 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
     return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
 
 
+def _wrong_switches(study: Study) -> Iterator[Finding]:
+    """What is told a chat template that is not used, or that it is told anyway."""
+    for name, model in study.models.items():
+        if model.family != "reasoning":
+            continue
+        where = f"models.{name}.style.template"
+        if model.style.template and model.style.prompt == "raw":
+            what = "only a chat template can be told something, and the prompt is raw"
+            yield Finding(where, what, "Add prompt: chat, or remove it.")
+        for key in TOLD_ANYWAY.intersection(model.style.template):
+            yield Finding(f"{where}.{key}", "a template is told this anyway", "Remove it.")
+
+
+TOLD_ANYWAY = {"messages", "tools", "documents", "add_generation_prompt"}
+
 CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
     _unknown_ablations: (
         "sieve", "models.*.sieve", "sweeps.keys", "sweeps.*.conditions.keys", "sweeps.*.grid",
@@ -265,6 +280,7 @@ CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
         "decoding.temperature", "decoding.samples", "models.*.decoding.temperature",
         "models.*.decoding.samples", "models.*.family",
     ),
+    _wrong_switches: ("models.*.style", "models.*.family"),
     _wrong_writer: ("models.*.writer", "models.*.precision", "models.*.family", "engine.device"),
     _nothing_to_publish: (
         "publish.traces", "publish.fill", "publish.fill_round", "models.*.family",
