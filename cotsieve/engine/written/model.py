@@ -13,6 +13,7 @@ from cotsieve.engine.sampling import Nucleus
 from cotsieve.engine.written.engine import WritingEngine
 from cotsieve.engine.written.tags import Tags, Written
 from cotsieve.ground.faults import bad
+from cotsieve.interventions.prompts import THOUGHT_ANCHORS
 from cotsieve.weights.architecture import Outline
 from cotsieve.weights.chat_template import Chat, Switch, chat_of, default_of
 from cotsieve.weights.tokenizer import begin_ids, control_ids, decode, entries, stop_ids
@@ -24,7 +25,8 @@ class ReasoningStyle:
 
     prompt: str
     """`raw`: problem, instruction and opening tag, as in "From Reasoning to Answer"; `chat`: the
-    model's own chat template around problem and instruction."""
+    model's own chat template around problem and instruction; `thought-anchors`: as in that study,
+    where the instruction comes first."""
     instruction: str
     open: str
     close: str
@@ -132,6 +134,9 @@ class ReasoningModel:
         question = problem + self.style.instruction
         if self.style.prompt == "raw":
             return [(f"{question} ", False)]
+        if self.style.prompt == "thought-anchors":
+            before, after = THOUGHT_ANCHORS
+            return [(f"{before}{problem}{after}", False)]
         before, after = chat_around(self.tokenizer, self.style)
         return [(before, True), (question, False), (after, True)]
 

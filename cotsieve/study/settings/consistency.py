@@ -250,14 +250,32 @@ def _wrong_switches(study: Study) -> Iterator[Finding]:
         if model.family != "reasoning":
             continue
         where = f"models.{name}.style.template"
-        if model.style.template and model.style.prompt == "raw":
-            what = "only a chat template can be told something, and the prompt is raw"
+        if model.style.template and model.style.prompt != "chat":
+            what = "only a chat template can be told something, and the prompt is another"
             yield Finding(where, what, "Add prompt: chat, or remove it.")
         for key in TOLD_ANYWAY.intersection(model.style.template):
             yield Finding(f"{where}.{key}", "a template is told this anyway", "Remove it.")
 
 
 TOLD_ANYWAY = {"messages", "tools", "documents", "add_generation_prompt"}
+
+
+def _wrong_anchors(study: Study) -> Iterator[Finding]:
+    """Models whose traces have no sentences, or none of which two rollouts would differ."""
+    if study.anchors and not (study.anchors.models or study.anchors.published):
+        yield Finding("anchors.models", "no model is named", "Name models that write reasoning.")
+    for name in study.anchors.computed if study.anchors else ():
+        model = study.models.get(name)
+        if model is None:
+            yield _unknown("anchors.models", name, study.models)
+        elif model.family != "reasoning":
+            what = f"model '{name}' writes no reasoning"
+            yield Finding("anchors.models", what, "Name models of family reasoning.")
+        elif study.decoding_of(name).temperature == 0:
+            what = f"greedy rollouts of model '{name}' around a sentence are all the same"
+            mend = "Set its decoding.temperature above 0; published are 0.6, and top_p 0.95."
+            yield Finding(f"models.{name}.decoding", what, mend)
+
 
 CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
     _unknown_ablations: (
@@ -281,6 +299,10 @@ CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
         "models.*.decoding.samples", "models.*.family",
     ),
     _wrong_switches: ("models.*.style", "models.*.family"),
+    _wrong_anchors: (
+        "anchors.models", "models.keys", "models.*.family", "decoding.temperature",
+        "models.*.decoding.temperature",
+    ),
     _wrong_writer: ("models.*.writer", "models.*.precision", "models.*.family", "engine.device"),
     _nothing_to_publish: (
         "publish.traces", "publish.fill", "publish.fill_round", "models.*.family",

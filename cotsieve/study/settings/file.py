@@ -19,6 +19,7 @@ import yaml
 from cotsieve.ground.faults import BadInput, Finding, bad
 
 MEND = "config/README.md says what a study file holds."
+MOST_BYTES = 200_000
 
 
 def study_values(path: str | Path) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def short_name(path: str | Path) -> str:
 
 
 def _text(path: Path) -> str:
+    refuse_no_study(path)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -62,6 +64,20 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start})"
         raise bad(path, what, "Save it as UTF-8.") from None
+
+
+def refuse_no_study(path: str | Path) -> None:
+    """Raise BadInput for a pipe or device, which could be read without end, and for a large file,
+    which the reader of YAML would be at for minutes."""
+    path = Path(path)
+    if not path.is_file():
+        if path.exists():
+            raise bad(path, "it is a folder, a pipe or a device, not a file", "Give a YAML file.")
+        return
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        what = f"it has {size:,} bytes; a study file may have {MOST_BYTES:,}"
+        raise bad(path, what, f"Leave out what is not meant; {MEND}")
 
 
 def _meant(path: Path) -> str:
@@ -97,10 +113,6 @@ def main(files: Sequence[str]) -> int:
     return found
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 MOST_VALUES, MOST_DEPTH = 100_000, 50
 """Of a study file with its anchors written out; a few lines of anchors can stand for billions."""
 
@@ -111,6 +123,7 @@ def refuse_repeated_keys(path: str | Path) -> None:
 
     A file that is neither is left to the loader's own complaint.
     """
+    refuse_no_study(path)
     try:
         root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         values = _values(root, {}, 0)
@@ -155,3 +168,7 @@ def _repeated(path: str, node: yaml.Node | None, steps: tuple[str, ...]) -> Iter
             what = f"the key stands there twice, on lines {lines}"
             yield Finding(f"{path}: {'.'.join(here)}", what, "Keep one of the two.")
         yield from _repeated(path, value, here)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
