@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
 from cotsieve.answers import graders
@@ -23,14 +22,16 @@ from cotsieve.study.identity.ingredients import (
     model_identity,
     model_places,
 )
-from cotsieve.study.identity.integrity import Integrity
+from cotsieve.study.identity.deciding import let_identities_decide
+from cotsieve.study.identity.identities import Identities
+from cotsieve.study.identity.records import Records
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.settings.models import ImportedModel
 from cotsieve.study.settings.part import decided
-from cotsieve.study.settings.places import REPOSITORY, located
+from cotsieve.study.settings.places import located
 
-ROOT = REPOSITORY
+ROOT = Path(workflow.basedir)
 quicken_planning()
 
 
@@ -77,8 +78,11 @@ EXISTING = (
     if study.existing
     else None
 )
-integrity = Integrity(f"results/{STUDY}")
-atexit.register(integrity.save)
+identities, records = Identities(lambda: workflow.rules), Records(f"results/{STUDY}")
+identity_of = identities.param
+let_identities_decide(workflow, identities, records)
+if workflow.is_main_process:
+    atexit.register(records.save)
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
 LATENT_ENGINE = code_identity("cotsieve/rollouts/latent_rows.py", ROOT, pinned=True)
 REASONING_ENGINE = code_identity("cotsieve/rollouts/written_rows.py", ROOT, pinned=True)
