@@ -19,9 +19,10 @@ from cotsieve.engine.written.model import ReasoningModel
 from cotsieve.interventions.prompts import INSTRUCTION
 from cotsieve.interventions.text import altered_answer
 from cotsieve.problems.problem import STRATA, Problem, difficulty
+from cotsieve.rollouts.given_reasoning import Trace, stored_trace
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE
-from cotsieve.rollouts.written_rows import Trace, ablate, stored_trace, trace
+from cotsieve.rollouts.written_rows import ablate, trace
 
 STYLE = {
     "prompt": "raw",

@@ -12,9 +12,11 @@ from cotsieve.engine.latent.model import LatentModel
 from cotsieve.engine.latent.settling import settled
 from cotsieve.engine.latent.work import Work
 from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.interventions.changed import seed_of
 from cotsieve.interventions.thoughts import Intervention, from_definition
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.recipe import Recipe
+from cotsieve.rollouts.table import digest_of_tokens
 
 Row = dict[str, Any]
 
@@ -47,6 +49,7 @@ def generate(
     questions = [encoded[problem] for problem in usable]
     work = _work(model, recipe, usable, questions, reference, baseline)
     names = list(recipe.conditions)
+    donors = _donors(work)
     for finished in settled(model.engine, work, model.gate):
         yield [
             _row(
@@ -56,9 +59,20 @@ def generate(
                 work.questions[index],
                 completion,
                 model.text(completion.token_ids),
+                donors.get((index, condition)),
             )
             for (index, condition), completion in finished
         ]
+
+
+def _donors(work: Work) -> dict[tuple[int, int], str]:
+    """(problem, condition) of the work → the reference problem whose activations it is given."""
+    return {
+        (index, condition): work.reference.problem_ids[donor]
+        for condition, what in enumerate(work.conditions)
+        if what and what.operation == "resample"
+        for index, donor in enumerate(work.reference.donors(work.problem_ids, what.seed))
+    }
 
 
 def failure(why: str) -> Completion:
@@ -161,6 +175,7 @@ def _row(
     question: list[int],
     completion: Completion,
     text: str | None = None,
+    donor: str | None = None,
 ) -> Row:
     failed = completion.finish_reason == "failed"
     return {
@@ -177,5 +192,8 @@ def _row(
         "answer_tokens": None if failed else len(completion.token_ids),
         "margin": None if failed else completion.margin,
         "imported_prediction": None,
+        "read_digest": digest_of_tokens(question) if question else None,
+        "donor": donor,
+        "seed": seed_of(recipe.conditions[condition]),
         "row_key": recipe.row_key(problem, condition),
     }

@@ -20,6 +20,12 @@ ROLLOUTS = pa.schema(
         ("answer_tokens", pa.int32()),
         ("margin", pa.float32()),  # smallest gap between the best two logits while decoding
         ("imported_prediction", pa.string()),
+        ("read_digest", pa.string()),  # of the token ids that were read before anything was written
+        ("donor", pa.string()),  # the problem whose reasoning or activations were given instead
+        ("seed", pa.int64()),  # what an order, noise or a donor was drawn with, beside the id
+        ("changed_start", pa.int32()),  # characters of the baseline's reasoning that were changed
+        ("changed_end", pa.int32()),
+        ("altered_to", pa.string()),  # the answer that an altered reasoning states
         ("row_key", pa.string()),  # digest of everything that determines this row
     ]
 )

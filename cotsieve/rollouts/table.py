@@ -1,6 +1,8 @@
 """Tables of rollouts in memory and on disk: how their rows are named, put in order and written."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import hashlib
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -24,6 +26,11 @@ def writing_rollouts(
 ) -> AbstractContextManager[Callable[[pa.Table], None]]:
     """Yield a function that adds the next rows to a table."""
     return tables.writing(path, ROLLOUTS, origin, GROUP_ROWS)
+
+
+def digest_of_tokens(ids: Sequence[int]) -> str:
+    """16 hex digits of SHA-256 over token ids, each as four bytes, the lowest first."""
+    return hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()[:16]
 
 
 def failures(rollouts: pa.Table) -> int:

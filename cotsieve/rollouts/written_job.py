@@ -131,7 +131,8 @@ def _ablated(
     given: bool,
     recipe: Recipe,
 ) -> Iterator[list[Row]]:
-    from cotsieve.rollouts.written_rows import ablate, stored_trace
+    from cotsieve.rollouts.given_reasoning import stored_trace
+    from cotsieve.rollouts.written_rows import ablate
 
     shape = loaded.architecture
     interventions = {

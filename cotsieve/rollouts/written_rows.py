@@ -6,66 +6,22 @@ in common is read once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from math import floor, isnan
+from math import isnan
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cotsieve.answers.boxed import last_box
 from cotsieve.engine.decoding import Completion
 from cotsieve.engine.sampling import stream_seed
 from cotsieve.engine.written.engine import ReadingEdit, Start, families
 from cotsieve.engine.written.model import ReasoningModel
-from cotsieve.engine.written.reading_edits import (
-    ReadingReference,
-    ReferenceText,
-    donor_of,
-    reading_edit,
-)
+from cotsieve.engine.written.reading_edits import ReadingReference, ReferenceText, reading_edit
 from cotsieve.ground.faults import BadInput
-from cotsieve.ground.seeds import seed_from
-from cotsieve.interventions.prompts import THOUGHTS
-from cotsieve.interventions.text import (
-    edited,
-    filler,
-    shuffled,
-    truncate_fraction,
-    truncate_sentences,
-)
 from cotsieve.interventions.thoughts import Intervention
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.given_reasoning import Donors, Row, Trace, given_reasoning
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A stored baseline rollout."""
-
-    problem: Problem
-    sample: int
-    reasoning: tuple[int, ...]
-    """Token ids between the tags."""
-    answer: str
-    """What was written behind the reasoning; empty where it never ended."""
-    whole: bool = True
-    """Whether the reasoning ended of itself; otherwise it was broken off."""
-    error: str | None = None
-    """Why there is no rollout."""
-
-
-@dataclass(frozen=True)
-class Donors:
-    """Traces of reference problems, to take means and other problems' reasoning from."""
-
-    traces: Sequence[Trace] = ()
-    activations: ReadingReference | None = None
-
-    @property
-    def problem_ids(self) -> list[str]:
-        return [trace.problem.problem_id for trace in self.traces]
+from cotsieve.rollouts.table import digest_of_tokens
 
 
 class Cell(NamedTuple):
@@ -83,19 +39,9 @@ class Cell(NamedTuple):
     """Text of a forced answer, which is graded with what follows it."""
     unseen: tuple[int, int] | None = None
     edit: ReadingEdit | None = None
+    told: Mapping[str, Any] = MappingProxyType({})
+    """What the row tells of the reasoning it gave."""
     error: str | None = None
-
-
-def stored_trace(model: ReasoningModel, problem: Problem, row: Row, given: bool) -> Trace:
-    """A row of the rollouts table as a trace; `given` if its reasoning came with the problem."""
-    if row["finish_reason"] == "failed":
-        return Trace(problem, row["sample"], (), "", error=row["error"])
-    answer = row["answer_text"] or ""
-    if given:
-        reasoning = model.given(problem.question, problem.reasoning)
-        return Trace(problem, row["sample"], reasoning, answer)
-    reasoning, written = model.split(row["token_ids"])
-    return Trace(problem, row["sample"], reasoning, answer, whole=written is not None)
 
 
 def trace(
@@ -189,59 +135,25 @@ def _cell(
     cell = Cell(problem, name, item.sample)
     if item.error:
         return cell._replace(error=f"its baseline failed: {item.error}")
-    forced = definition.get("answer") == "forced"
-    question = problem.question
+    forced, question = definition.get("answer") == "forced", problem.question
     first = len(model.opened(question))
     span = (first, first + len(item.reasoning))
-    cell = cell._replace(
-        tokens=model.cut(question, item.reasoning, forced, item.whole),
-        given=len(item.reasoning),
-        answers=True,
-        prefix=model.style.forced_answer if forced else "",
-    )
-    if definition.get("attention") == "blocked":
-        return cell._replace(unseen=span)
     try:
-        if intervention:
-            edit = reading_edit(intervention, problem.problem_id, span, donors.activations)
-            return cell._replace(edit=edit)
-        changed = _changed(model, definition, item, donors)
+        edit = intervention and reading_edit(
+            intervention, problem.problem_id, span, donors.activations
+        )
+        given = given_reasoning(model, definition, item, donors)
     except BadInput as error:
         return cell._replace(error=str(error.findings[0]))
-    if isinstance(changed, str):
-        tokens = model.closed(question, changed, forced)
-        return cell._replace(tokens=tokens, given=model.thought_length(question, tokens, forced))
-    reasoning, whole = changed
-    tokens = model.cut(question, reasoning, forced, whole)
-    return cell._replace(tokens=tokens, given=len(reasoning))
-
-
-def _changed(
-    model: ReasoningModel, definition: Mapping[str, Any], item: Trace, donors: Donors
-) -> str | tuple[tuple[int, ...], bool]:
-    """The reasoning under a condition: as text, or as ids of a trace and whether they are whole."""
-    kind, problem_id = definition.get("reasoning", "keep"), item.problem.problem_id
-    seed = definition.get("seed", 0)
-    if kind in ("empty", "finished"):
-        return THOUGHTS[kind]
-    if kind in ("keep", "swap"):
-        if kind == "swap":
-            item = donors.traces[donor_of(problem_id, donors.problem_ids, seed)]
-        return item.reasoning, item.whole
-    if kind == "truncate" and "fraction" in definition:
-        kept = floor(Fraction(str(definition["fraction"])) * len(item.reasoning))
-        return item.reasoning[:kept], item.whole and kept == len(item.reasoning)
-    thought = model.text(item.reasoning)
-    if kind == "truncate" and "sentences_fraction" in definition:
-        return truncate_fraction(thought, definition["sentences_fraction"])
-    if kind == "truncate":
-        return truncate_sentences(thought, definition["sentences"])
-    if kind == "shuffle":
-        return shuffled(thought, seed_from("shuffle", seed, problem_id))
-    if kind == "filler":
-        return filler(thought, definition.get("filler", "dots"))
-    stated = last_box(item.answer) or item.problem.answer
-    return edited(kind.replace("-", "_"), thought, stated)
+    return cell._replace(
+        tokens=given.tokens(model, question, forced),
+        given=given.length(model, question, forced),
+        answers=True,
+        prefix=model.style.forced_answer if forced else "",
+        unseen=span if definition.get("attention") == "blocked" else None,
+        edit=edit,
+        told=given.told,
+    )
 
 
 def _rows(
@@ -292,5 +204,7 @@ def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) ->
         "answer_tokens": None if failed else len(answer or ()),
         "margin": None if failed or isnan(done.margin) else done.margin,
         "imported_prediction": None,
+        "read_digest": digest_of_tokens(cell.tokens) if cell.tokens else None,
+        **cell.told,
         "row_key": recipe.row_key(cell.problem, cell.condition, cell.sample),
     }

@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = re.search(
-    r"<!-- rules:.*?```mermaid\n(.*?)```\n<!-- end of rules -->\n(.*?)\n\|",
+    r"<!-- rules:.*?```mermaid\n(.*?)```\n<!-- end of rules -->\n\n(.*?)\n\n",
     (ROOT / "README.md").read_text("utf-8"),
     re.S,
 )

@@ -1,6 +1,8 @@
 """Traces and ablations of written reasoning, against the stock library."""
 
 import contextlib
+import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,10 +24,14 @@ from written import (
     written_on,
 )
 
+from cotsieve.engine.written.engine import families
 from cotsieve.engine.written.reading_edits import donor_of
 from cotsieve.ground.seeds import seed_from
 from cotsieve.interventions.thoughts import Intervention
-from cotsieve.rollouts.written_rows import Trace, ablate, stored_trace, trace
+from cotsieve.rollouts import written_rows
+from cotsieve.rollouts.given_reasoning import Donors, Trace, given_reasoning, stored_trace
+from cotsieve.rollouts.table import digest_of_tokens
+from cotsieve.rollouts.written_rows import ablate, trace
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +299,41 @@ def test_without_another_problem_there_is_nothing_to_take(folder, problems):
     rows = ablated(folder, problems[:1], donors=lambda stored: [])
     assert "none of them" in rows["made_0", "mean", 0]["error"]
     assert rows["made_0", "zero", 0]["finish_reason"] != "failed"
+
+
+def test_donor_span_and_seed_make_again_what_was_read(folder, problems, monkeypatch):
+    """20 random rows whose reasoning was edited: the very ids that the engine was given."""
+    read, model = [], load(folder)
+
+    def noting(starts, most):
+        read.extend(start.tokens for start in starts)
+        return families(starts, most)
+
+    monkeypatch.setattr(written_rows, "families", noting)
+    long = [
+        replace(item, reasoning=f"{item.reasoning}So it is {n}. ")
+        for n, item in enumerate(problems * 2)
+    ]
+    items = [replace(item, problem_id=f"made_{n}", answer=str(n)) for n, item in enumerate(long)]
+    stored = traces_of(model, items)
+    rows = by_key(ablate(model, recipe(**CONDITIONS), stored, STATE, stored))
+    ids = {digest_of_tokens(tokens): tokens for tokens in read}
+    edited = [row for row in rows.values() if row["finish_reason"] != "failed"]
+    assert len(edited) > 100
+    by_id = {trace.problem.problem_id: trace for trace in stored}
+    for row in random.Random(1).sample(edited, 20):
+        trace, definition = by_id[row["problem_id"]], CONDITIONS[row["condition"]]
+        donors = Donors([by_id[row["donor"]]] if row["donor"] else [])
+        again = given_reasoning(model, definition | _seeded(row), trace, donors)
+        tokens = again.tokens(model, trace.problem.question, definition.get("answer") == "forced")
+        assert tokens == ids[row["read_digest"]]
+        assert digest_of_tokens(tokens) == row["read_digest"]
+        told = ("donor", "seed", "changed_start", "changed_end", "altered_to")
+        assert again.told == {name: row[name] for name in told}
+
+
+def _seeded(row) -> dict:
+    return {} if row["seed"] is None else {"seed": row["seed"]}
 
 
 def test_a_reasoning_that_was_broken_off_gets_a_line_end(folder, problems):

@@ -121,7 +121,7 @@ def another_solution(found: list[dict]) -> None:
 
 def appended(count: int) -> Change:
     def change(found: list[dict]) -> None:
-        found += [row | {"question": f"Again: {row['question']}"} for row in found[:count]]
+        found += [row | {"question": f"Once more: {row['question']}"} for row in found[:count]]
 
     return rows(change)
 

@@ -51,13 +51,20 @@ def test_every_planned_job_is_explained_and_nothing_is_changed(finished: Place, 
 def test_edited_rows_are_counted(finished: Place, tmp_path: Path):
     """As long as the table of problems is from the run that made the results."""
     place = finished.copied_to(tmp_path)
-    another_word(5)(place)
+    another_word(0)(place)
     place.change_study({"grading": {"grader": "codi"}})
     told = explained(place)
     assert "generate ×3: problems: 1 of 4 rows changed" in told
     assert any("grading.grader: numbers (default) → codi" in line for line in told)
     place.run("results/toy/problems.parquet")
     assert "generate ×3: problems: not the same 4 rows as before" in explained(place)
+
+
+def test_reference_problems_that_move_are_named(finished: Place, tmp_path: Path):
+    place = finished.copied_to(tmp_path)
+    another_word(2)(place)
+    told = explained(place)
+    assert sum("reference problems: toy_9 entered, toy_2 left" in line for line in told) >= 1
 
 
 def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Path):

@@ -136,12 +136,14 @@ TABLE = {
     "rows appended, half a shard": Row(appended(2), ONE_SHARD, {"toy/0003"}),
     "rows appended, a shard and a half": Row(
         appended(6),
-        {"problems": 1, "generate": 6, "grade": 6} | FINDINGS,
-        {"toy/0003", "toy/0004"},
+        {"problems": 1, "generate": 9, "grade": 9} | FINDINGS,  # means are taken from two of them
+        {f"toy/{shard:04d}" for shard in range(5)},
     ),
-    "a question": Row(another_word(9), ONE_SHARD, {"toy/0002"}),
+    "the question of the first row": Row(another_word(0), ONE_SHARD, {"toy/0000"}),
+    "a question of the first rows": Row(another_word(3), ONE_SHARD, {"toy/0000"}),
+    "a question of a late row": Row(another_word(10), ONE_SHARD, {"toy/0002"}),
     "a question that means are taken from": Row(
-        another_word(1),
+        another_word(2),
         {"problems": 1, "generate": 5, "grade": 5} | FINDINGS,
         {"toy/0000", "toy/0001", "toy/0002"},
     ),

@@ -27,6 +27,11 @@ from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import Records
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
+from cotsieve.study.plan.references import (
+    reference_identity,
+    reference_shards,
+    reference_source,
+)
 from cotsieve.study.settings.models import ImportedModel
 from cotsieve.study.settings.part import decided
 from cotsieve.study.settings.places import located
@@ -53,7 +58,7 @@ try:
         if not isinstance(model, ImportedModel)
     }
     REFERENCES = {
-        name: plan.reference_digest(name) if sweep.needs_reference else None
+        name: reference_identity(plan, name) if sweep.needs_reference else None
         for name, sweep in study.sweeps.items()
     }
     PROBLEMS = plan.content_digest()

@@ -32,7 +32,7 @@ def donor_traces(wildcards):
         return []
     return [
         f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
-        for shard in plan.reference_shards(wildcards.sweep)
+        for shard in reference_shards(plan, wildcards.sweep)
     ]
 
 
@@ -40,7 +40,7 @@ def reference_files(wildcards):
     """The file of the problems whose activations give means and donors, where they are needed."""
     if not REFERENCES[wildcards.sweep]:
         return []
-    return [source_file(plan.reference_source(wildcards.sweep))]
+    return [source_file(reference_source(plan, wildcards.sweep))]
 
 
 def rounds_before(wildcards):

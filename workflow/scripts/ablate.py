@@ -7,6 +7,6 @@ from cotsieve.study.plan.making import Making
 if __name__ == "__main__":
     with at_work(snakemake):
         making, given = Making.of(snakemake), snakemake.input
-        recipe = making.recipe(making.told["conditions"], making.told["reference problems"])
+        recipe = making.recipe(making.told["conditions"])
         job = making.job(snakemake, snakemake.wildcards.sweep, recipe)
         run_ablations(job, given.traces, making.reference, given.get("donors", []))

@@ -10,7 +10,7 @@ def generate(sweep: str) -> None:
     from cotsieve.study.plan.making import Making
 
     making = Making.of(snakemake)
-    recipe = making.recipe(making.told["conditions"], making.told["reference problems"])
+    recipe = making.recipe(making.told["conditions"])
     run_latent_shard(making.job(snakemake, sweep, recipe, ahead=True), making.reference)
 
 

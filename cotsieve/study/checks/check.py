@@ -15,6 +15,7 @@ from cotsieve.interventions.thoughts import from_definition
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.study.identity.ingredients import is_local, model_identity, model_places
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.references import reference_problems, reference_source
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import exclusion_definition
@@ -85,7 +86,7 @@ def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
         yield lambda: plan.selection
         yield partial(_check_candidates, plan)
     for name, sweep in plan.study.sweeps.items():
-        if sweep.needs_reference and sources[plan.reference_source(name)].path is not None:
+        if sweep.needs_reference and sources[reference_source(plan, name)].path is not None:
             yield partial(_check_reference, plan, name)
 
 
@@ -176,8 +177,8 @@ def _check_candidates(plan: Plan) -> None:
 
 
 def _check_reference(plan: Plan, sweep: str) -> None:
-    usable = len(plan.reference_problems(sweep))
+    usable = len(reference_problems(plan, sweep))
     if usable < 2:
-        where, name = f"sweeps.{sweep}.reference", plan.reference_source(sweep)
+        where, name = f"sweeps.{sweep}.reference", reference_source(plan, sweep)
         what = f"source '{name}' has {usable} usable problems; mean and resample need 2"
         raise bad(where, what, "Name a larger source.")

@@ -178,6 +178,21 @@ def _told_shards(path: Steps, old: Any, new: Any) -> Iterator[str]:
             yield f"shards: {len(files)} {what}"
 
 
+def _told_reference(path: Steps, old: Any, new: Any) -> Iterator[str]:
+    who = [value.get("ids") if isinstance(value, Mapping) else None for value in (old, new)]
+    if None in who:
+        yield "reference problems: " + ("chosen otherwise" if old and new else "added or removed")
+        return
+    before, now = who
+    moves = (("entered", now, before), ("left", before, now))
+    told = [
+        f"{_some(moved)} {word}"
+        for word, here, there in moves
+        if (moved := [name for name in here if name not in there])
+    ]
+    yield f"reference problems: {', '.join(told) or 'the question of one was edited'}"
+
+
 def _told_damage(path: Steps, old: Any, new: Any) -> Iterator[str]:
     yield "the file was found damaged"
 
@@ -187,6 +202,7 @@ _TOLD = {
     "grader libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
+    "reference problems": _told_reference,
     "damaged": _told_damage,
 }
 

@@ -19,7 +19,7 @@ PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
 """Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
 the job checks that digest, so editing this code cannot make the job's result stale."""
 
-SETTINGS = ("cotsieve/study/settings/study.py",)
+SETTINGS = ("cotsieve/study/settings/",)
 """What a study file may say; what it does say enters every job by its params."""
 
 GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")

@@ -7,6 +7,7 @@ whatever the size of shards, so that the same problems are traced however the wo
 from cotsieve.problems.exploratory import shortest_exploratory
 from cotsieve.problems.problem import Problem
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.references import reference_shards
 from cotsieve.study.plan.shards import Shard
 from cotsieve.study.settings.study import Study
 
@@ -65,7 +66,7 @@ def _donors(plan: Plan) -> set[str]:
         shard
         for name, sweep in study.sweeps.items()
         if sweep.needs_reference and writing.intersection(study.models_of(name))
-        for shard in plan.reference_shards(name)
+        for shard in reference_shards(plan, name)
     }
 
 

@@ -18,6 +18,7 @@ from cotsieve.study.identity.ingredients import model_files, model_places
 from cotsieve.study.plan.filling import same_round
 from cotsieve.study.plan.of_job import plan_of
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.references import reference_problems
 from cotsieve.study.plan.shards import Shard
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.study import Study
@@ -49,7 +50,7 @@ class Making:
     def reference(self) -> list[Problem]:
         """The problems that give means and donors; none where the sweep needs none."""
         needed = self.told["reference problems"]
-        return self.plan.reference_problems(self.names.sweep) if needed else []
+        return reference_problems(self.plan, self.names.sweep) if needed else []
 
     def job(self, snakemake: Any, what: str, recipe: Recipe, *, ahead: bool = False) -> Job:
         """What the job is given; `what` tells kept rows of sweeps and traces apart, `ahead` is
@@ -71,8 +72,10 @@ class Making:
         """The full definition of how the model's text is decoded."""
         return plain(self.study.decoding_of(self.names.model))
 
-    def recipe(self, conditions: dict[str, Any], reference: str | None = None) -> Recipe:
+    def recipe(self, conditions: dict[str, Any]) -> Recipe:
         """What decides the rows of this job."""
+        known = self.told.get("reference problems")
+        reference = known["content"] if known else None
         decides = {name: self.told[name] for name in DECIDES}
         return Recipe(conditions, decides, reference)
 

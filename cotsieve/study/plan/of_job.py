@@ -3,6 +3,7 @@
 from typing import Any
 
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.references import reference_source
 from cotsieve.study.settings.reading import read_study
 
 
@@ -18,5 +19,5 @@ def plan_of(snakemake: Any) -> Plan:
     plan.files |= dict(zip(needed, snakemake.input.sources, strict=True))
     reference = list(snakemake.input.get("reference", []))
     if reference:
-        plan.files[plan.reference_source(names.sweep)] = reference[0]
+        plan.files[reference_source(plan, names.sweep)] = reference[0]
     return plan

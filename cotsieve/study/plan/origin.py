@@ -4,6 +4,7 @@ from typing import Any
 
 from cotsieve.ground.files import content_digest
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.plan.references import reference_source
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import Exclusion, Source, source_definition
@@ -21,7 +22,7 @@ def study_origin(plan: Plan) -> dict[str, Any]:
         "select": limited,
         "strata": plain(study.strata),
         "reference": {
-            name: {"source": plan.reference_source(name), "problems": sweep.reference.problems}
+            name: {"source": reference_source(plan, name), "problems": sweep.reference.problems}
             for name, sweep in study.sweeps.items()
             if sweep.needs_reference
         },

@@ -20,7 +20,7 @@ from cotsieve.problems.candidates import Selection, read_exclusion, select
 from cotsieve.problems.problem import Problem, written_chain
 from cotsieve.problems.sources import read_source
 from cotsieve.problems.stratify_by import stratify
-from cotsieve.study.plan.shards import Groups, Shard, exact_shards, grouped, prompts_digest
+from cotsieve.study.plan.shards import Groups, Shard, exact_shards, grouped
 from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import exclusion_definition, source_definition
@@ -183,35 +183,6 @@ class Plan:
             for item in self.study.select.exclude
         ]
 
-    def reference_source(self, sweep: str) -> str:
-        """The source whose first problems give a sweep its means and donors."""
-        return self.study.sweeps[sweep].reference.source or next(iter(self.study.sources))
-
-    def reference_problems(self, sweep: str) -> list[Problem]:
-        """The problems whose activations give means and donors; the source must be on disk."""
-        reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
-        usable = [problem for problem in self.problems(name) if problem.error is None]
-        return usable[: reference.problems]
-
-    def reference_shards(self, sweep: str) -> list[str]:
-        """Names of the shards that may hold the reference problems."""
-        name, count = self.reference_source(sweep), self.study.sweeps[sweep].reference.problems
-        source = self.study.sources[name]
-        if source.hub is None:
-            rows = {problem.row for problem in self.reference_problems(sweep)}
-        else:  # a few rows more, for those that cannot be used
-            rows = set(range(2 * count))
-        places = {row // self.study.engine.shard_size for row in rows}
-        return [item.name for item in self.shards if item.source == name and item.index in places]
-
-    def reference_digest(self, sweep: str) -> str:
-        """What generation needs to know of the reference problems."""
-        reference, name = self.study.sweeps[sweep].reference, self.reference_source(sweep)
-        source = self.study.sources[name]
-        if source.hub is not None:
-            return digest(plain(source.hub), source_definition(source), reference.problems)
-        return prompts_digest(self.reference_problems(sweep))
-
     def content_digest(self) -> str:
         """Digest of every candidate with all its fields, or of the pins that decide them."""
         if self._fetches:
@@ -243,7 +214,7 @@ class Plan:
     def _by_shard(self) -> Groups:
         return grouped(self.selection.problems, self.study.engine.shard_size)
 
-    def _known_sources(self) -> list[str]:
+    def known_sources(self) -> list[str]:
         """Local sources whose candidates do not depend on a source that may not be fetched yet."""
         local = {name: source.hub is None for name, source in self.study.sources.items()}
         if self.study.select.limit is None:
@@ -257,7 +228,7 @@ class Plan:
         candidates so far; only shards the limit may cut depend on the limit. Shards of local
         sources are known exactly unless a limit counts fetched rows before them.
         """
-        known = self._known_sources()
+        known = self.known_sources()
         sources = [self.problems(name) for name in known]
         limit, size = self.study.select.limit, self.study.engine.shard_size
         exact = exact_shards(select(sources, self._exclusions, limit).problems, size)

@@ -97,10 +97,6 @@ def main(files: Sequence[str]) -> int:
     return found
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 MOST_VALUES, MOST_DEPTH = 100_000, 50
 """Of a study file with its anchors written out; a few lines of anchors can stand for billions."""
 
@@ -155,3 +151,7 @@ def _repeated(path: str, node: yaml.Node | None, steps: tuple[str, ...]) -> Iter
             what = f"the key stands there twice, on lines {lines}"
             yield Finding(f"{path}: {'.'.join(here)}", what, "Keep one of the two.")
         yield from _repeated(path, value, here)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,8 @@ from cotsieve.study.settings.sources import Existing, Select, Source
 
 
 class Reference(Part):
-    """Problems whose activations give means and donors: the first rows of a source."""
+    """Problems whose activations give means and donors: those of a source whose question has the
+    smallest digest."""
 
     source: Name | None = None
     """Default: the first source."""

@@ -75,6 +75,21 @@ CASES = {
         {"problems": {"rows": 4, "content": OTHER}},
         ["problems: not the same 4 rows as before"],
     ),
+    "reference problems that moved": (
+        {"reference problems": {"content": DIGEST, "ids": ["a", "b", "c"]}},
+        {"reference problems": {"content": OTHER, "ids": ["d", "a", "b"]}},
+        ["reference problems: d entered, c left"],
+    ),
+    "a reference problem that was edited and stays": (
+        {"reference problems": {"content": DIGEST, "ids": ["a"]}},
+        {"reference problems": {"content": OTHER, "ids": ["a"]}},
+        ["reference problems: the question of one was edited"],
+    ),
+    "reference problems of another time": (
+        {"reference problems": DIGEST},
+        {"reference problems": {"content": OTHER, "ids": ["a"]}},
+        ["reference problems: chosen otherwise"],
+    ),
     "all candidates": (
         {"problems": DIGEST},
         {"problems": OTHER},

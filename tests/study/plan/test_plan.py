@@ -152,21 +152,6 @@ def test_a_shard_that_is_gone_since_the_plan_is_refused(tmp_path, file, rows):
         plan_of(file).planned("toy", "0004", planned.prompts)
 
 
-def test_reference_problems_are_the_first_usable_ones(tmp_path, rows):
-    rows[1] = {"question": "", "answer": "#### 1"}
-    path = write(tmp_path / "toy.jsonl", rows)
-    keys = (("sources toy bad_rows", "record"), ("sweeps main reference", {"problems": 3}))
-    plan = plan_of(path, *keys)
-    assert [item.problem_id for item in plan.reference_problems("main")] == [
-        "toy_0", "toy_2", "toy_3",
-    ]  # fmt: skip
-    digest = plan.reference_digest("main")
-    rows[4] = row(77)
-    assert plan_of(write(tmp_path / "toy.jsonl", rows), *keys).reference_digest("main") == digest
-    rows[3] = row(78)
-    assert plan_of(write(tmp_path / "toy.jsonl", rows), *keys).reference_digest("main") != digest
-
-
 # Hub sources are planned before they are fetched.
 
 
