@@ -54,4 +54,6 @@ onstart:
 
 
 onsuccess:
+    if workflow.touch:
+        accept()
     print_summaries()

@@ -22,6 +22,7 @@ from cotsieve.study.identity.ingredients import (
     model_identity,
     model_places,
 )
+from cotsieve.study.identity.at_work import record
 from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import Records
@@ -36,7 +37,7 @@ from cotsieve.study.settings.models import ImportedModel
 from cotsieve.study.settings.part import decided
 from cotsieve.study.settings.places import located
 
-ROOT = Path(workflow.basedir)
+ROOT = Path(workflow.current_basedir).parents[1]
 quicken_planning()
 
 
@@ -83,7 +84,14 @@ EXISTING = (
     if study.existing
     else None
 )
-identities, records = Identities(lambda: workflow.rules), Records(f"results/{STUDY}")
+# What jobs run in counts where the workflow makes it; elsewhere their libraries do.
+ENVIRONMENT = (
+    content_digest(ROOT / "envs/cotsieve.yaml")
+    if "conda" in map(str, workflow.deployment_settings.deployment_method)
+    else None
+)
+identities = Identities(lambda: workflow.rules, ENVIRONMENT)
+records = Records(f"results/{STUDY}")
 identity_of = identities.param
 let_identities_decide(workflow, identities, records)
 if workflow.is_main_process:
@@ -166,6 +174,13 @@ def fetches():
         for job in workflow.dag.needrun_jobs()
         if job.rule.name == "fetch_source"
     }
+
+
+def accept():
+    """After `--touch`: record the results it went over as those of the study as it is."""
+    for job in workflow.dag.needrun_jobs(exclude_finished=False):
+        if job.output and all(Path(file).exists() for file in job.output):
+            record(STUDY, job.params, job.output)
 
 
 def print_summaries():

@@ -8,7 +8,7 @@ elsewhere is no longer what its record says.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -65,7 +65,7 @@ class Records:
         self._note = CACHE / "results" / f"{name}.json"
         self._seen: dict[str, list] = remembered(self._note) or {}
         self._new = False
-        self._told: set[str] = set()
+        self._named: set[str] = set()
 
     def fault(self, outputs: Iterable[str], identity: str) -> str | None:
         """Why the files of a job are not what it would make now, in words.
@@ -82,17 +82,25 @@ class Records:
             return "made otherwise"
         noted = record["files"]
         found = {file.relative_to(self._results).as_posix(): file for file in _all(outputs)}
-        changed = [
-            name
-            for name in sorted(found.keys() | noted.keys())
-            if name not in found or name not in noted or self._content(found[name]) != noted[name]
-        ]
+        contents = {name: self._content(file) for name, file in found.items()}
+        missing = sorted(name for name in noted if contents.get(name) is None)
+        changed = sorted(
+            name for name in contents.keys() - missing if contents[name] != noted.get(name)
+        )
+        return self._told(missing, changed)
+
+    def _told(self, missing: Sequence[str], changed: Sequence[str]) -> str | None:
         for name in changed:
-            if name not in self._told:
-                self._told.add(name)
+            if name not in self._named:
+                self._named.add(name)
                 path = self._results / name
                 log.warning("%s is not as it was written (it will be made again)", path)
-        return f"changed since it was made: {', '.join(changed)}" if changed else None
+        kinds = (("output missing", missing), ("changed since it was made", changed))
+        told = [f"{what}: {', '.join(map(self._path, names))}" for what, names in kinds if names]
+        return "; ".join(told) or None
+
+    def _path(self, name: str) -> str:
+        return (self._results / name).as_posix()
 
     def save(self) -> None:
         """Remember what was seen, so that it need not be read again."""
