@@ -31,7 +31,7 @@ from cotsieve.study.checks.explain import (  # noqa: E402
 from cotsieve.study.identity.deciding import fault  # noqa: E402
 from cotsieve.study.identity.identities import PARAM  # noqa: E402
 from cotsieve.study.identity.ingredients import code_names  # noqa: E402
-from cotsieve.study.identity.records import recorded_params  # noqa: E402
+from cotsieve.study.identity.records import UNKNOWN, recorded_params  # noqa: E402
 from cotsieve.study.settings.file import study_values  # noqa: E402
 
 SCRIPTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow/scripts").glob("*.py")]
@@ -110,7 +110,7 @@ def reasons_for(job, workflow, edited: EditedRows, names: Mapping[str, str]) -> 
     missing = sorted(str(file) for file in job.output if not Path(file).exists())
     if made is None:
         there = len(missing) < len(job.output)
-        yield "nothing is known of how its files were made" if there else "not made yet"
+        yield UNKNOWN if there else "not made yet"
         return
     if missing:
         yield f"output missing: {', '.join(missing)}"

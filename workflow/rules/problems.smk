@@ -13,7 +13,7 @@ rule fetch_source:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        identity=identity_of("fetch_source"),
+        identity=identity_of("fetch_source", by_hand=True),
     script:
         "../scripts/fetch_source.py"
 

@@ -18,7 +18,7 @@ rule fetch_model:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        identity=identity_of("fetch_model"),
+        identity=identity_of("fetch_model", by_hand=True),
     script:
         "../scripts/fetch_model.py"
 

@@ -14,7 +14,7 @@ from snakemake.jobs import Job
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
 
 from cotsieve.study.identity.identities import PARAM, Identities
-from cotsieve.study.identity.records import Records
+from cotsieve.study.identity.records import UNKNOWN, Records
 
 
 def let_identities_decide(workflow: Any, identities: Identities, records: Records) -> None:
@@ -30,7 +30,8 @@ def fault(job: Any) -> str | None:
     """Why a job of cotsieve has to run, in words; None if its files are what it would make."""
     identities, records = _decision(job)
     wanted = identities.of(identities.rule_of(job.rule), job.wildcards_dict)
-    return records.fault(job.output, wanted)
+    found = records.fault(job.output, wanted)
+    return None if found == UNKNOWN and job.rule.params.get(PARAM).by_hand else found
 
 
 def _decision(job: Any) -> tuple[Identities, Records] | None:

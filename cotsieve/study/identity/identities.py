@@ -33,13 +33,17 @@ class Identities:
         self._known: dict[tuple[str, ...], str] = {}
         self._digests: dict[int, tuple[object, str]] = {}
 
-    def param(self, rule: str) -> Callable[[Any], dict[str, str]]:
-        """The function of a param that tells a job of `rule` its identity."""
+    def param(self, rule: str, *, by_hand: bool = False) -> Callable[[Any], dict[str, str]]:
+        """The function of a param that tells a job of `rule` its identity.
+
+        What a job makes may be put there `by_hand` where its name alone says what it is, as with
+        what is fetched; then it has no record.
+        """
 
         def identity(wildcards):
             return {PARAM: self.of(rule, dict(wildcards.items()))}
 
-        identity.rule_of = (self, rule)
+        identity.rule_of, identity.by_hand = (self, rule), by_hand
         return identity
 
     def rule_of(self, rule: Any) -> str | None:

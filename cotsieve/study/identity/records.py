@@ -27,6 +27,7 @@ from cotsieve.ground.seeds import digest
 log = logging.getLogger(__name__)
 
 FOLDER, VALUES = "identity", "values"
+UNKNOWN = "nothing is known of how its files were made"
 LONGEST = 80
 """Params whose JSON has more characters are not written into the record."""
 _STAMP_OF_SNAKEMAKE = ".snakemake_timestamp"
@@ -77,7 +78,7 @@ class Records:
             return None
         record = self._record(_record_of(self._results, outputs[0]))
         if record is None:
-            return "nothing is known of how its files were made"
+            return UNKNOWN
         if record["identity"] != identity:
             return "made otherwise"
         noted = record["files"]
