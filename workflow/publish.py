@@ -30,6 +30,9 @@ from cotsieve.findings.dataset.repository import (  # noqa: E402
     state,
     upload,
 )
+from cotsieve.findings.necessity.judging import NECESSITY  # noqa: E402
+from cotsieve.findings.necessity.net_effect import require_net  # noqa: E402
+from cotsieve.ground import tables  # noqa: E402
 from cotsieve.ground.faults import BadInput, bad  # noqa: E402
 from cotsieve.study.checks.explain import grouped  # noqa: E402
 from cotsieve.study.settings.file import study_values  # noqa: E402
@@ -47,6 +50,7 @@ def main() -> int:
         model = _model(study, given.model, kind)
         folder = Path("results") / study.study / kind.folder / model
         _refuse_stale(given, folder, kind)
+        _refuse_without_net(given.directory, study, model, kind)
         files = checked_files(given.directory / folder, kind, study.study, model)
         _publish(given, study.study, model, folder, files)
     except (BadInput, OSError) as error:
@@ -101,6 +105,15 @@ def _refuse_stale(given: argparse.Namespace, folder: Path, kind: Kind) -> None:
         if kind is TRACE_DATASET:
             mend += " (with publish.traces in it)"
         raise bad(folder, what, mend)
+
+
+def _refuse_without_net(directory: Path, study: Study, model: str, kind: Kind) -> None:
+    """A published dataset has a net effect behind it, unless the study says that it need not."""
+    if kind is TRACE_DATASET or study.draw.require.net is False:
+        return
+    rows = tables.read(directory / f"results/{study.study}/necessity/{model}.parquet", NECESSITY)
+    mend = "Draw by another ablation (sieve.ablation), or set draw.require.net to false."
+    require_net(rows.to_pylist(), study.sieve_of(model).ablation, mend)
 
 
 def _publish(

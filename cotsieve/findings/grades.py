@@ -16,6 +16,7 @@ GRADES = pa.schema(
         ("prediction", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        ("followed", pa.bool_()),  # equals what the reasoning was altered to; null where it was not
     ]
 )
 VERDICTS = ("correct", "incorrect", "no_answer", "failed")
@@ -31,21 +32,34 @@ def grade_rollouts(
     """One grade per rollout, in the order of the rollouts; the same whatever `processes` is.
 
     `answers` maps problem ids to reference answers. A failed rollout is not wrong: its verdict is
-    "failed", as it is, with a reason, where the grader cannot tell within its limits. An imported
+    "failed", as it is, with a reason, where the grader cannot tell within its limits; "incorrect"
+    with the reason "not read" is an answer that could not be read to its end. An imported
     rollout brings its prediction along and is only compared; every other one is read by `grader`.
     Raises BadInput when problems have no reference answer, or one the grader cannot compare with.
     """
-    rows = rollouts.select(
-        ["problem_id", "condition", "sample", "answer_text", "finish_reason", "imported_prediction"]
-    ).to_pylist()
+    rows = rollouts.select(_READ).to_pylist()
     _refuse_unknown(rows, answers)
     finished = [row for row in rows if row["finish_reason"] != "failed"]
     pairs = [(_prediction(row, grader), answers[row["problem_id"]]) for row in finished]
-    found = iter(compare_many(grader, pairs, tolerance, processes))
+    altered = [
+        (prediction, row["altered_to"])
+        for (prediction, _), row in zip(pairs, finished, strict=True)
+        if row["altered_to"] is not None
+    ]
+    compared = compare_many(grader, [*pairs, *altered], tolerance, processes)
+    found, followed = iter(compared[: len(pairs)]), iter(compared[len(pairs) :])
     return [
-        _grade(row, Graded(None, "failed") if row["finish_reason"] == "failed" else next(found))
+        _grade(row, Graded(None, "failed"), None)
+        if row["finish_reason"] == "failed"
+        else _grade(row, next(found), None if row["altered_to"] is None else next(followed))
         for row in rows
     ]
+
+
+_READ = (
+    "problem_id", "condition", "sample", "answer_text", "finish_reason", "imported_prediction",
+    "altered_to",
+)  # fmt: skip
 
 
 def _prediction(row: dict, grader: str) -> str | None:
@@ -57,9 +71,11 @@ def _prediction(row: dict, grader: str) -> str | None:
     return predict(grader, CLOSE + row["answer_text"] if grader == "r2a" else row["answer_text"])
 
 
-def _grade(row: dict, graded: Graded) -> dict:
+def _grade(row: dict, graded: Graded, altered: Graded | None) -> dict:
+    """`altered` is the grade against what the reasoning was altered to."""
     key = {name: row[name] for name in ("problem_id", "condition", "sample")}
-    return {**key, **graded._asdict()}
+    known = altered is not None and altered.verdict != "failed"
+    return {**key, **graded._asdict(), "followed": altered.verdict == "correct" if known else None}
 
 
 def _refuse_unknown(rows: list[dict], answers: Mapping[str, str]) -> None:

@@ -37,6 +37,13 @@ MERGED = pa.schema(
         ("error", pa.string()),  # why there is no rollout, or no verdict on it
         ("prediction", pa.string()),
         ("verdict", pa.string()),
+        ("followed", pa.bool_()),  # the answer is that of the altered reasoning
+        ("read_digest", pa.string()),
+        ("donor", pa.string()),
+        ("seed", pa.int64()),
+        ("changed_start", pa.int32()),
+        ("changed_end", pa.int32()),
+        ("altered_to", pa.string()),
     ]
 )
 ROWS_PER_GROUP = 16_384
@@ -224,7 +231,7 @@ def _joined(placed: _Placed, problems: pa.Table) -> pa.Table:
         "sweep": pa.array([placed.part.sweep] * rollouts.num_rows, pa.string()),
         **dict(zip(rollouts.column_names, rollouts.columns, strict=True)),
         **dict(zip(about.column_names, about.columns, strict=True)),
-        **{name: grades[name] for name in ("prediction", "verdict")},
+        **{name: grades[name] for name in ("prediction", "verdict", "followed")},
         "error": pc.coalesce(rollouts["error"], grades["reason"]),
     }
     return pa.Table.from_arrays([columns[name] for name in MERGED.names], schema=MERGED)

@@ -7,7 +7,8 @@ from scipy.stats import binomtest
 
 
 class Share(NamedTuple):
-    """`count` of `total`; the bounds are None when there is nothing to count in."""
+    """`count` of `total`; the bounds are None when there is nothing to count in, or nothing to
+    be unsure of."""
 
     count: int
     total: int
@@ -23,6 +24,8 @@ class Share(NamedTuple):
         """Such as "41.1 % (39.9 to 42.2)"."""
         if not self.total:
             return "–"
+        if self.low is None:
+            return f"{self.value:.1%}".replace("%", " %")
         return f"{self.value:.1%} ({100 * self.low:.1f} to {100 * self.high:.1f})".replace(
             "%", " %"
         )
@@ -35,3 +38,8 @@ def share(count: int, total: int) -> Share:
         return Share(count, total, None, None)
     interval = binomtest(count, total).proportion_ci(confidence_level=0.95, method="wilson")
     return Share(count, total, float(interval.low), float(interval.high))
+
+
+def certain(count: int, total: int) -> Share:
+    """A share that is so by definition: an interval around it would mean nothing."""
+    return Share(count, total, None, None)

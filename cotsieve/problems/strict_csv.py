@@ -6,10 +6,13 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cotsieve.problems.strict_json import Note
+from cotsieve.problems.strict_json import Note, listed, repeated
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 """Kind of file → what separates its cells. Both are quoted as RFC 4180 says for commas."""
+
+MOST_COLUMNS = 10_000
+"""Of a file of cells; one with more has lost its line ends."""
 
 _NAMES = {"csv": "comma", "tsv": "tab"}
 
@@ -82,13 +85,17 @@ def _quoting_note(error: csv.Error) -> Note:
 
 
 def _header_notes(names: list[str]) -> Iterator[Note]:
+    if len(names) > MOST_COLUMNS:
+        what = f"the first line has {len(names):,} cells"
+        yield Note(what, f"A file may have at most {MOST_COLUMNS:,} columns.")
+        return
     unnamed = [str(number) for number, name in enumerate(names, 1) if not name.strip()]
     if unnamed or not names:
-        what = f"column {', '.join(unnamed) or 1} has no name in the first line"
+        what = f"column {listed(unnamed) or 1} has no name in the first line"
         yield Note(what, "Name every column, or leave it out (pandas: index=False).")
-    twice = sorted({name for name in names if name.strip() and names.count(name) > 1})
+    twice = repeated(name for name in names if name.strip())
     if twice:
-        yield Note(f"repeated column {', '.join(map(repr, twice))}", "Keep one of each.")
+        yield Note(f"repeated column {listed(map(repr, sorted(twice)))}", "Keep one of each.")
     if len(names) == 1 and any(mark in names[0] for mark in ",;\t"):
         what = f"the first line is a single cell, {names[0][:60]!r}"
         yield Note(what, "Separate cells with commas in a .csv file, with tabs in a .tsv file.")

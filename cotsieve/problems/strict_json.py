@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 MOST_DIGITS = 4300
@@ -71,6 +71,19 @@ def not_utf8(error: UnicodeDecodeError) -> Note:
     return Note(f"byte 0x{byte:02x} is not UTF-8", "Save the file as UTF-8.")
 
 
+def repeated(names: Iterable[str]) -> list[str]:
+    """Those that occur more than once, in order."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def listed(words: Iterable[str], most: int = 10) -> str:
+    """Words for a message, each of at most some 60 characters; those beyond `most` are counted."""
+    words = list(words)
+    told = [word if len(word) <= 60 else f"{word[:59]}…" for word in words[:most]]
+    rest = len(words) - most
+    return ", ".join(told) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 _TOO_DEEP = Note("the JSON is nested too deeply", "Write flat objects.")
 
 
@@ -91,8 +104,7 @@ class _Decoder(json.JSONDecoder):
     def _object(self, pairs: list[tuple[str, object]]) -> dict:
         row = dict(pairs)
         if len(row) < len(pairs):
-            counts = Counter(key for key, _ in pairs)
-            twice = ", ".join(repr(key) for key, count in counts.items() if count > 1)
+            twice = listed(map(repr, repeated(key for key, _ in pairs)))
             self.notes.append(Note(f"repeated key {twice}", "Keep one of each."))
         return row
 

@@ -1,7 +1,6 @@
 """Figures as PNG and SVG, with the rows behind each as CSV; equal rows give equal bytes."""
 
-import csv
-import io
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cotsieve.ground.files import write_text
+from cotsieve.ground.sheets import csv_text
 from cotsieve.report.facts.figure_data import FigureData
 from cotsieve.report.facts.wording import VERDICT_WORDS
 
@@ -18,12 +18,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 INK, SOFT, RULE = "#22252a", "#686c73", "#e2dfd5"
 COLOURS = {
-    "baseline": "#9aa7b1", "ablated": "#d9a05b", "needs_cot": "#b8432f", "correct": "#9aa7b1",
-    "broken": "#b8432f", "with": "#3f8f86", "without": "#d9a05b",
+    "baseline": "#9aa7b1", "ablated": "#d9a05b", "needs_cot_of_correct": "#b8432f",
+    "correct": "#9aa7b1", "broken": "#b8432f", "with": "#3f8f86", "without": "#d9a05b",
 }  # fmt: skip
 NAMES = {
-    "baseline": "right at baseline", "ablated": "right when ablated", "correct": "right",
-    "needs_cot": "needs its chain of thought", "broken": "broken, of those right at baseline",
+    "baseline": "right at baseline, of all", "ablated": "right when ablated, of all",
+    "needs_cot_of_correct": "needs its chain of thought, of right at baseline",
+    "correct": "right", "broken": "broken, of those right at baseline",
     "with": "with reasoning", "without": "under the ablation",
 }  # fmt: skip
 LINES = ("#1f5f8b", "#b8432f", "#2f7f76", "#7a6bb0", "#b07a1c", "#6a6e75")
@@ -33,9 +34,11 @@ _STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "cotsieve",
     "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "figure.facecolor": "white", "svg.fonttype": "none",
+    "text.parse_math": False,  # names of strata and conditions are text, dollar signs and all
 }  # fmt: skip
 _MOST_ROWS = 80
 """A figure of more rows than this cannot be read; its CSV has them all."""
+_LONGEST_NAME = 60
 
 
 def write_figures(folder: str | Path, figures: Iterable[FigureData]) -> None:
@@ -45,24 +48,52 @@ def write_figures(folder: str | Path, figures: Iterable[FigureData]) -> None:
     for figure in figures:
         write_text(folder / f"{figure.name}.csv", as_csv(figure.rows))
         with matplotlib.rc_context(_STYLE):
-            drawn = _DRAWN[figure.kind](figure.rows[: _most(figure)])
-            drawn.suptitle(figure.title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-            drawn.savefig(folder / f"{figure.name}.svg", metadata={"Date": None, "Creator": None})
-            drawn.savefig(folder / f"{figure.name}.png", dpi=160, metadata={"Software": None})
+            _draw(figure, folder / figure.name)
+
+
+def _draw(figure: FigureData, path: Path) -> None:
+    rows = [_drawable(row) for row in figure.rows[: _most(figure)]]
+    try:
+        _save(_DRAWN[figure.kind](rows), figure.title, path)
+    except Exception as error:  # whatever cannot be drawn, the page and the rows are there
+        why = f"{type(error).__name__}: {error}"[:200]
+        note = "the figure %s is left empty (%s)"
+        logging.getLogger("cotsieve").warning(note, figure.name, why)
+        _save(_left_empty(), figure.title, path)
+
+
+def _drawable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose texts have a place in a figure: short, and without what cannot be seen."""
+    return {key: _name(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _name(text: str) -> str:
+    seen = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return seen if len(seen) <= _LONGEST_NAME else f"{seen[: _LONGEST_NAME - 1]}…"
+
+
+def _save(drawn: Figure, title: str, path: Path) -> None:
+    drawn.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    drawn.savefig(f"{path}.svg", metadata={"Date": None, "Creator": None})
+    drawn.savefig(f"{path}.png", dpi=160, metadata={"Software": None})
+
+
+def _left_empty() -> Figure:
+    figure, (axes,) = _figure(6.5, 1.6)
+    axes.axis("off")
+    axes.text(0, 0.5, "This figure could not be drawn; its rows are in the CSV file.")
+    return figure
 
 
 def as_csv(rows: Rows) -> str:
     """Rows as CSV; a missing value is an empty field, and shares keep all their digits."""
-    names = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
 
 def _most(figure: FigureData) -> int | None:
-    return _MOST_ROWS * 3 if figure.kind in ("shares", "conditions") else None
+    if figure.kind in ("heat", "curves"):  # as many as the conditions of a grid
+        return None
+    return _MOST_ROWS * 3 if figure.kind in ("shares", "conditions") else _MOST_ROWS
 
 
 def _figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
@@ -80,8 +111,8 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
             continue
         at = [names.index(row[label]) + 0.22 * (index - (len(measures) - 1) / 2) for row in found]
         values = [100 * row["value"] for row in found]
-        low = [100 * max(row["value"] - row["low"], 0) for row in found]
-        high = [100 * max(row["high"] - row["value"], 0) for row in found]
+        low = [100 * max(row["value"] - _bound(row, "low"), 0) for row in found]
+        high = [100 * max(_bound(row, "high") - row["value"], 0) for row in found]
         axes.errorbar(
             values, at, xerr=[low, high], fmt="o", ms=4.5, lw=2, alpha=0.95,
             color=COLOURS[measure], label=NAMES[measure],
@@ -94,8 +125,13 @@ def _whiskers(rows: Rows, label: str, measures: Sequence[str]) -> Figure:
     return figure
 
 
+def _bound(row: Mapping[str, Any], name: str) -> float:
+    """An end of the interval; of what is so by definition the value itself."""
+    return row["value"] if row[name] is None else row[name]
+
+
 def _shares(rows: Rows) -> Figure:
-    return _whiskers(rows, "group", ("baseline", "ablated", "needs_cot"))
+    return _whiskers(rows, "group", ("baseline", "ablated", "needs_cot_of_correct"))
 
 
 def _conditions(rows: Rows) -> Figure:

@@ -10,6 +10,7 @@ import pytest
 from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
 
 from cotsieve.ground.faults import BadInput
+from cotsieve.problems.records import read_records
 from cotsieve.problems.sources import read_source
 
 
@@ -449,3 +450,29 @@ def test_what_a_row_is_recorded_with_stays_as_results_remember_it(tmp_path):
     (tmp_path / "b.jsonl").write_bytes(_asked(None))
     _, problem = read_source("mine", {**GSM8K, "bad_rows": "record"}, tmp_path / "b.jsonl")
     assert problem.error == "the question is None, not text. Write the question as text."
+
+
+MANY = {
+    "columns by the million": (",".join(f"c{i}" for i in range(10**6)), "1,000,000 cells"),
+    "one name a million times": ("a," * 999_999 + "a", "1,000,000 cells"),
+    "columns without names": ("," * 9_000, "column 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 8,991 more"),
+    "one name nine thousand times": ("a," * 9_000 + "a", "repeated column 'a'"),
+    "a long name twice": ("a" * 10**6 + "," + "a" * 10**6, "repeated column 'aaaa"),
+}
+
+
+@pytest.mark.parametrize("header, told", MANY.values(), ids=MANY)
+def test_headers_without_end_are_told_in_one_short_line(header, told, tmp_path):
+    path = tmp_path / "source.csv"
+    path.write_text(f"{header}\n1\n")
+    with pytest.raises(BadInput) as caught:
+        read_records(path)
+    assert told in str(caught.value) and len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_repeated_keys_are_told_in_one_short_line(tmp_path):
+    path = tmp_path / "source.jsonl"
+    path.write_text("{" + ",".join(f'"key{i // 2}": 1' for i in range(100_000)) + "}\n")
+    with pytest.raises(BadInput) as caught:
+        read_records(path)
+    assert "and 49,990 more" in str(caught.value) and len(str(caught.value)) < 400 + len(str(path))

@@ -1,5 +1,6 @@
 import csv
 import re
+from xml.etree import ElementTree
 
 import made_up
 import pytest
@@ -72,3 +73,47 @@ def test_a_measure_without_a_value_is_not_in_the_legend(tmp_path):
     write_figures(tmp_path, [figures["grid-conditions"]])
     text = (tmp_path / "grid-conditions.svg").read_text()
     assert ">right<" in text and "broken" not in text
+
+
+STRATA = {
+    "a formula that is none": r"Number theory over $\Z$",
+    "half a formula": "$x_{",
+    "markup": "<b>&amp;</b>]]>",
+    "signs no font has": "\U0001f600 \u202e\u0627 漢",
+    "signs no file may hold": "a\x00b\x1b[31m",
+    "lines": "a\nb\r\nc",
+    "long": "Algebra " * 200,
+    "a sum": "=SUM(A1)",
+}
+
+
+@pytest.mark.parametrize("name", STRATA.values(), ids=STRATA)
+def test_text_in_figures_is_text(name, figures, tmp_path):
+    by_kind = {figure.kind: figure for figure in figures}
+    targets = by_kind["targets"]
+    rows = [row | {"stratum": name} for row in targets.rows[:1]]
+    write_figures(tmp_path, [targets._replace(rows=rows)])
+    ElementTree.parse(tmp_path / "drawn.svg")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"drawn.{e}" for e in ("csv", "svg", "png")
+    }
+    if name == STRATA["a formula that is none"]:
+        assert name in (tmp_path / "drawn.svg").read_text(encoding="utf-8")
+
+
+def test_a_figure_that_cannot_be_drawn_is_left_empty(figures, tmp_path, caplog):
+    rates = next(figure for figure in figures if figure.kind == "shares")
+    write_figures(
+        tmp_path, [rates._replace(rows=[{"group": 1, "measure": "baseline", "value": "?"}])]
+    )
+    assert "the figure rates is left empty (KeyError: " in caplog.text
+    assert "could not be drawn" in (tmp_path / "rates.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "rates.png").stat().st_size > 500
+
+
+def test_ten_thousand_strata_make_no_endless_picture(figures, tmp_path):
+    targets = next(figure for figure in figures if figure.kind == "targets")
+    rows = [targets.rows[0] | {"stratum": f"field {number}"} for number in range(10_000)]
+    write_figures(tmp_path, [targets._replace(rows=rows)])
+    assert (tmp_path / "drawn.png").stat().st_size < 2**20
+    assert len((tmp_path / "drawn.csv").read_text().splitlines()) == 10_001

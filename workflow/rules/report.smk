@@ -65,6 +65,7 @@ rule report:
         identity=identity_of("report"),
         code=code_of("report"),
         models={"models": ABOUT},
+        anchors={"anchors": list(ANCHORED)},
         settings={
             "settings": {
                 "grading": decided(study.grading),

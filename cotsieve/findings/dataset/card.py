@@ -9,8 +9,10 @@ from cotsieve.findings.dataset.folder import COLUMNS
 from cotsieve.findings.dataset.markdown import code, in_yaml
 from cotsieve.findings.dataset.publisher import citation, language, licence, licence_told
 from cotsieve.findings.dataset.strata import StratumCount
-from cotsieve.findings.necessity.controls import Control, Failure
+from cotsieve.findings.failure_kinds import Failure
+from cotsieve.findings.necessity.controls import Control
 from cotsieve.findings.necessity.judging import rates
+from cotsieve.findings.necessity.net_effect import balance, doubt
 from cotsieve.rollouts.schema import BASELINE
 
 _SIZES = (
@@ -123,6 +125,11 @@ def opening(facts: CardFacts) -> str:
         f"{_place(facts)}: {code(facts.model)} answers them correctly, and no longer does when its "
         f"chain of thought is ablated ({code(facts.condition)})."
     )
+    (found,) = rates(facts.rows)
+    text += f" On balance, {balance(found.net)} (exact McNemar test, Newcombe's interval)."
+    warning = doubt(found.net)
+    if warning:
+        text += f" **{warning}**"
     if existing:
         text += (
             f" {existing:,} were known before and are kept (`is_existing`): their outcome was "

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from cotsieve.findings.dataset.markdown import cell, code, number, some, table
 from cotsieve.findings.dataset.strata import StratumCount
 from cotsieve.findings.dataset.summary import side_by_side
-from cotsieve.findings.necessity.controls import HOW_TO_READ, Control, Failure
-from cotsieve.findings.necessity.judging import Rates, rates
+from cotsieve.findings.failure_kinds import Failure, kinds
+from cotsieve.findings.necessity.controls import HOW_TO_READ, Control
+from cotsieve.findings.necessity.judging import Rates, groupings, rates
+from cotsieve.findings.paired import shown_p
 from cotsieve.rollouts.schema import BASELINE
 
-_MOST_REASONS = 50
+_MOST_KINDS = 50
 
 
 def counts(
@@ -73,16 +75,15 @@ def shares(rows: Sequence[Mapping], cut_off: int) -> str:
 
     `cut_off` baseline rollouts ended at the limit of tokens.
     """
-    header = ["problems", "graded", "baseline right", "ablated right", "needs CoT"]
-    header.append("needs CoT, of baseline right")
-    parts = ["Shares with Wilson's 95 % intervals. Failed problems are in no share."]
-    for by in ("stratum", "source"):
-        groups = [*rates(rows, by), *rates(rows)]
-        lines = [
-            [cell(group.group), number(group.problems), number(group.needs_cot.total)]
-            + [str(share) for share in group[3:]]
-            for group in groups
-        ]
+    header = ["problems", "graded", "needs CoT, of baseline right", "needs CoT, of all graded"]
+    header += ["baseline right, of all graded", "ablated right, of all graded"]
+    header += ["right only when ablated", "ablated minus baseline, points", "McNemar p"]
+    parts = [
+        "Shares with Wilson's 95 % intervals. Failed problems are in no share. The difference of "
+        "the two conditions has Newcombe's interval for paired shares, its p is exact."
+    ]
+    for by in groupings(rows):
+        lines = [_rates(one) for one in [*rates(rows, by), *rates(rows)]]
         parts.append(table([by, *header], lines))
     if cut_off:
         parts.append(
@@ -102,6 +103,22 @@ def shares(rows: Sequence[Mapping], cut_off: int) -> str:
     return "\n\n".join(parts)
 
 
+def _rates(group: Rates) -> list[str]:
+    net = group.net
+    return [
+        cell(group.group),
+        number(group.problems),
+        number(group.needs_cot.total),
+        str(group.needs_cot_of_correct),
+        str(group.needs_cot),
+        str(group.baseline_correct),
+        str(group.ablated_correct),
+        number(net.second_only),
+        str(net.change or "–"),
+        shown_p(net.p),
+    ]
+
+
 def other_conditions(controls: Sequence[Control], sweep: str, decides: str) -> str:
     """The conditions of a sweep side by side; the one that `decides` is marked."""
     if not controls:
@@ -113,10 +130,12 @@ def other_conditions(controls: Sequence[Control], sweep: str, decides: str) -> s
             str(control.correct),
             str(control.broken),
             str(control.broken_of_needed),
+            *_against_baseline(control),
         ]
         for control in controls
     ]
     header = ["condition", "right", "broken, of baseline right", "broken, of needs CoT"]
+    header += ["right only under it", "minus baseline, points", "McNemar p", "follows altered text"]
     others = {control.condition for control in controls} - {BASELINE, decides}
     text = (
         f"Conditions of sweep {code(sweep)} on the {controls[0].correct.total:,} "
@@ -130,19 +149,32 @@ def other_conditions(controls: Sequence[Control], sweep: str, decides: str) -> s
     return text
 
 
+def _against_baseline(control: Control) -> list[str]:
+    """What is so by definition, of the baseline itself, is left out."""
+    if control.condition == BASELINE:
+        return ["–"] * 4
+    net = control.net
+    followed = "–" if control.followed is None else str(control.followed)
+    return [number(net.second_only), str(net.change or "–"), shown_p(net.p), followed]
+
+
 def failed(failures: Sequence[Failure]) -> str:
     """Why rollouts failed, and of which problems."""
     if not failures:
         return "None."
-    groups: dict[tuple[str, str], list[str]] = {}
-    for failure in failures:
-        groups.setdefault((failure.condition, failure.error), []).append(failure.problem_id)
+    found = kinds(failures)
     lines = [
-        [code(condition), cell(error), number(len(ids)), cell(some(list(dict.fromkeys(ids))))]
-        for (condition, error), ids in list(groups.items())[:_MOST_REASONS]
+        [
+            cell(kind.error),
+            some([code(condition) for condition in kind.conditions]),
+            number(kind.rollouts),
+            cell(some(kind.problem_ids)),
+        ]
+        for kind in found[:_MOST_KINDS]
     ]
     text = f"{len(failures):,} rollouts failed. They count as neither right nor wrong.\n\n"
-    text += table(["condition", "reason", "rollouts", "problems"], lines)
-    if len(groups) > _MOST_REASONS:
-        text += f"\n\nAnd {len(groups) - _MOST_REASONS:,} more reasons."
+    text += table(["reason", "conditions", "rollouts", "problems"], lines)
+    if len(found) > _MOST_KINDS:
+        rest = sum(kind.rollouts for kind in found[_MOST_KINDS:])
+        text += f"\n\nAnd {rest:,} rollouts for {len(found) - _MOST_KINDS:,} more reasons."
     return text

@@ -22,11 +22,16 @@ from cotsieve.findings.dataset.summary import summary
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity.controls import MERGED_COLUMNS, controls, cut_off, failures
 from cotsieve.findings.necessity.judging import NECESSITY
+from cotsieve.findings.necessity.net_effect import require_net
 from cotsieve.ground import tables
 from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.ground.files import write_text
 
 log = logging.getLogger(__name__)
+_OTHERWISE = (
+    "Nothing is drawn. Name another ablation in sieve.ablation, test more problems, or set "
+    "draw.require.net to false."
+)
 DRAWS = {"seeded": draw_seeded, "original": draw_original}
 
 
@@ -50,15 +55,18 @@ def draw_dataset(
     made: dict[str, Any],
     targets: dict[str, int] | None = None,
     total: int | None = None,
+    require: dict[str, Any] | None = None,
 ) -> None:
     """Write the dataset folder around `card_file`, and the summary.
 
     Draws to `targets` per stratum, or `total` problems in proportion to what passed. `about` is
     what its publisher says of it, as `publish.about` holds it; `made` is what decided
     the rows, for the card. Raises BadInput for a shortage when `on_shortage` is `fail`; the files
-    are written before.
+    are written before. Raises it too when `require` asks for a net effect and there is none.
     """
     rows = tables.read(necessity, NECESSITY).to_pylist()
+    if require and require.get("net"):
+        require_net(rows, condition, _OTHERWISE)
     kept = read_existing(existing, variant) if existing else []
     fresh = new_rows(rows, kept, model, sweep, condition)
     if targets is None:
@@ -76,7 +84,7 @@ def draw_dataset(
         rows=rows,
         drawn=found.rows,
         strata=found.strata,
-        controls=controls(table, rows, sweep),
+        controls=controls(table, rows, sweep, condition),
         failures=failures(table, sweep),
         cut_off=cut_off(table, sweep),
         provenance=_ordered(made | excluded | {"draw": _rule(targets, total, method, seed)}),

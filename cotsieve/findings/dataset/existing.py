@@ -1,12 +1,15 @@
 """Problems that are known already to need their chain of thought, and are to be kept."""
 
 import json
+import logging
 from collections import Counter
 from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.problem import difficulty
 from cotsieve.problems.records import place, read_records, refuse
+
+log = logging.getLogger(__name__)
 
 _KINDS = {
     "pair_id": (int, "a whole number"),
@@ -26,7 +29,8 @@ def read_existing(path: str | Path, variant: str = "clean") -> list[dict]:
     `llama_cot_all.json`: a problem may stand there twice, in its original wording ("clean") and
     with other numbers ("corrupted"). `problem_id` is "existing_" and the pair id; the stratum
     follows from `reasoning_steps`; what the file does not tell (source, solution, predictions)
-    is None. Raises BadInput with every bad row.
+    is None. Of rows with the same question the first is kept, and the log names the others. Raises
+    BadInput with every bad row.
     """
     path = Path(path)
     chosen = [
@@ -43,7 +47,15 @@ def read_existing(path: str | Path, variant: str = "clean") -> list[dict]:
         found = _findings(row, pairs)
         findings += [Finding(place(path, index), what, mend) for what, mend in found]
     refuse(findings)
-    return [_row(row) for _, row in chosen]
+    first: dict[str, dict] = {}
+    for _, row in chosen:
+        same = first.setdefault(row["question"].strip(), row)
+        if same is not row:
+            log.warning(
+                "%s: pair_id %s asks what pair_id %s asks, and is left out",
+                path, row["pair_id"], same["pair_id"],
+            )  # fmt: skip
+    return [_row(row) for row in first.values()]
 
 
 def _findings(row: dict, pairs: Counter) -> list[tuple[str, str]]:

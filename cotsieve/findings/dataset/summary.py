@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cotsieve.findings.dataset.strata import StratumCount
 from cotsieve.findings.necessity.judging import Rates, rates
+from cotsieve.findings.necessity.net_effect import balance, doubt
 
 _HEADER = (
     "stratum", "problems", "failed", "baseline right", "ablated right", "needs CoT",
@@ -33,6 +34,8 @@ def summary(
         drawn = drawn._replace(target=total)
     lines.append(_line(everything._replace(group="total"), drawn))
     text = _aligned([_HEADER, *lines])
+    if everything.baseline_correct.count:
+        text += _found(everything)
     short = [count for count in (strata if total is None else [drawn]) if count.missing]
     if everything.baseline_correct.count:
         text += [
@@ -43,6 +46,18 @@ def summary(
     elif short:
         text.append(_NOTHING_RIGHT)
     return "\n".join([*text, f"dataset: {folder}", ""])
+
+
+def _found(everything: Rates) -> list[str]:
+    """The share that needs its chain of thought, of both totals, and what it is on balance."""
+    of_right, of_all = everything.needs_cot_of_correct, everything.needs_cot
+    lines = [
+        f"needs CoT: {of_right} of the {of_right.total:,} right at baseline; "
+        f"{of_all} of all {of_all.total:,}",
+        f"on balance: {balance(everything.net)}",
+    ]
+    warning = doubt(everything.net)
+    return [*lines, f"WARNING: {warning}"] if warning else lines
 
 
 def side_by_side(

@@ -1,7 +1,5 @@
 """The folder of a dataset of verified traces: Parquet, AM messages, unsolved problems, a card."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from cotsieve.findings.dataset.publisher import citation, language, licence, lic
 from cotsieve.findings.dataset.traces import TRACES, UNSOLVED, am_row, solved
 from cotsieve.ground import tables
 from cotsieve.ground.files import write_text
+from cotsieve.ground.sheets import csv_text
 
 PARQUET = "data/train-00000-of-00001.parquet"
 MESSAGES = "am.jsonl"
@@ -64,11 +63,7 @@ def write_traces(
     tables.write(list(traces), folder / PARQUET, TRACES, provenance)
     lines = (json.dumps(am_row(trace), ensure_ascii=False) + "\n" for trace in traces)
     write_text(folder / MESSAGES, "".join(lines))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, UNSOLVED, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(unsolved)
-    write_text(folder / UNSOLVED_LIST, text.getvalue())
+    write_text(folder / UNSOLVED_LIST, csv_text(UNSOLVED, unsolved))
     write_text(folder / CARD, _card(traces, unsolved, about, made or provenance))
     told = Described(_title(about), _opening(traces, about), _KEYWORDS, "traces", COLUMNS, about)
     write_croissant(folder, PARQUET, TRACES, (MESSAGES, UNSOLVED_LIST), told)

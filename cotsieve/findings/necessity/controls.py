@@ -10,12 +10,14 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.findings.failure_kinds import Failure
 from cotsieve.findings.necessity import judging as necessity
 from cotsieve.findings.necessity.judging import outcomes
-from cotsieve.findings.shares import Share, share
+from cotsieve.findings.paired import Paired
+from cotsieve.findings.shares import Share, certain, share
 from cotsieve.rollouts.schema import BASELINE
 
-MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error", "finish_reason")
+MERGED_COLUMNS = (*necessity.MERGED_COLUMNS, "error", "finish_reason", "followed")
 """What is read of the merged table."""
 HOW_TO_READ = (
     "What one removal of the chain of thought breaks and another leaves right was broken by the "
@@ -35,22 +37,22 @@ class Control(NamedTuple):
     """No longer right, of the problems right at baseline."""
     broken_of_needed: Share
     """No longer right, of the problems found to need their chain of thought."""
+    net: Paired
+    """Of those problems: right at baseline and under the condition."""
+    followed: Share | None
+    """Answers equal to the altered statement, of those that could be compared with it; None where
+    the reasoning was not altered."""
 
 
-class Failure(NamedTuple):
-    """A rollout that could not be made."""
-
-    condition: str
-    problem_id: str
-    error: str
-
-
-def controls(merged: pa.Table, rows: Iterable[Mapping], sweep: str) -> list[Control]:
+def controls(
+    merged: pa.Table, rows: Iterable[Mapping], sweep: str, decides: str | None = None
+) -> list[Control]:
     """One entry per condition of the sweep, in the order of the merged table.
 
-    `rows` are the NECESSITY rows of the same sweep. A problem is right under a condition when at
-    least half of its samples are.
+    `rows` are the NECESSITY rows, `decides` the ablation of this sweep that made them, if it was
+    one. A problem is right under a condition when at least half of its samples are.
     """
+    rows = list(rows)
     conditions = _of_sweep(merged, sweep)["condition"].unique().to_pylist()
     right: dict[str, set[str]] = {}
     usable = {row["problem_id"] for row in rows}
@@ -60,22 +62,58 @@ def controls(merged: pa.Table, rows: Iterable[Mapping], sweep: str) -> list[Cont
         usable -= {key for key, one in found.items() if one.verdict == "failed"}
     at_baseline = right.get(BASELINE, set()) & usable
     needed = {row["problem_id"] for row in rows if row["needs_cot"]} & usable
+    followed = _followed(merged, sweep)
     return [
-        Control(
-            condition=condition,
-            correct=share(len(right[condition] & usable), len(usable)),
-            broken=share(len(at_baseline - right[condition]), len(at_baseline)),
-            broken_of_needed=share(len(needed - right[condition]), len(needed)),
-        )
+        _control(
+            condition, right[condition] & usable, at_baseline, needed, len(usable), decides
+        )._replace(followed=followed.get(condition))
         for condition in conditions
     ]
+
+
+def _control(
+    condition: str,
+    right: set[str],
+    at_baseline: set[str],
+    needed: set[str],
+    total: int,
+    decides: str | None,
+) -> Control:
+    """What is so by definition has no interval."""
+    both, gained = len(right & at_baseline), len(right - at_baseline)
+    lost = len(at_baseline) - both
+    of_all = certain if condition == BASELINE else share
+    of_needed = certain if condition in (BASELINE, decides) else share
+    return Control(
+        condition=condition,
+        correct=share(len(right), total),
+        broken=of_all(lost, len(at_baseline)),
+        broken_of_needed=of_needed(len(needed - right), len(needed)),
+        net=Paired(both, lost, gained, total - both - lost - gained),
+        followed=None,
+    )
+
+
+def _followed(merged: pa.Table, sweep: str) -> dict[str, Share]:
+    """Condition that alters a statement → how many of its answers are that statement."""
+    wanted = (pc.field("sweep") == sweep) & pc.is_valid(pc.field("followed"))
+    rows = merged.select(["sweep", "condition", "followed"]).filter(wanted)
+    found = rows.group_by("condition", use_threads=False).aggregate(
+        [("followed", "sum"), ("followed", "count")]
+    )
+    return {
+        row["condition"]: share(row["followed_sum"], row["followed_count"])
+        for row in found.to_pylist()
+    }
 
 
 def failures(merged: pa.Table, sweep: str) -> list[Failure]:
     """The failed rollouts of a sweep with their reasons, in the order of the merged table."""
     found = _of_sweep(merged, sweep).filter(pc.field("verdict") == "failed")
     return [
-        Failure(row["condition"], row["problem_id"], row["error"] or "no reason was recorded")
+        Failure(
+            sweep, row["condition"], row["problem_id"], row["error"] or "no reason was recorded"
+        )
         for row in found.select(["condition", "problem_id", "error"]).to_pylist()
     ]
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.findings.paired import Paired
 from cotsieve.findings.shares import Share, share
 from cotsieve.ground.faults import bad
 from cotsieve.problems.problem import TOLD
@@ -66,6 +67,9 @@ class Rates(NamedTuple):
     """Of all graded problems."""
     needs_cot_of_correct: Share
     """Of the problems that are right at baseline."""
+    net: Paired
+    """Of all graded problems: right at baseline and under the ablation. Where as many are right
+    only under it as are only without it, answers turn both ways, and nothing is found."""
 
 
 def needs_cot(baseline_verdict: str, ablated_verdict: str) -> bool | None:
@@ -135,6 +139,12 @@ def rates(rows: Iterable[Mapping], by: str | None = None) -> list[Rates]:
     return [_rates(group, groups[group]) for group in sorted(groups)]
 
 
+def groupings(rows: Iterable[Mapping]) -> list[str]:
+    """The columns that rates are told by: not by source where the strata are the sources."""
+    same = all(row["stratum"] == row["source"] for row in rows)
+    return ["stratum"] if same else ["stratum", "source"]
+
+
 def _row(problem: dict, baseline: Mapping[str, Outcome], ablated: Mapping[str, Outcome]) -> dict:
     before, after = baseline[problem["problem_id"]], ablated[problem["problem_id"]]
     return {
@@ -171,4 +181,13 @@ def _rates(group: str, rows: list[Mapping]) -> Rates:
         ablated_correct=share(ablated, len(kept)),
         needs_cot=share(needed, len(kept)),
         needs_cot_of_correct=share(needed, baseline),
+        net=_paired(kept),
     )
+
+
+def _paired(rows: Iterable[Mapping]) -> Paired:
+    """Of rows that did not fail: right at baseline, and right under the ablation."""
+    pairs = Counter(
+        (row["baseline_verdict"] == "correct", row["ablated_verdict"] == "correct") for row in rows
+    )
+    return Paired(*(pairs[one, two] for one in (True, False) for two in (True, False)))

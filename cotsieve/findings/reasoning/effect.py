@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
-from scipy.stats import binomtest, ttest_rel
+from scipy.stats import ttest_rel
 
-from cotsieve.findings.shares import Share, share
+from cotsieve.findings.paired import Difference, Paired
+from cotsieve.findings.shares import Share
 from cotsieve.ground.faults import BadInput, Finding, bad
 
 
@@ -58,6 +59,8 @@ class Comparison(NamedTuple):
     """Its two-sided p."""
     mcnemar_p: float
     """Two-sided exact McNemar test: the chance of a split of the unequal pairs like this one."""
+    difference: Difference | None
+    """With reasoning minus without; None of no problems."""
 
 
 class Funnel(NamedTuple):
@@ -138,17 +141,18 @@ def compare(both: int, with_only: int, without_only: int, neither: int) -> Compa
     """The comparison that four counts of pairs make."""
     pairs = [(1, 1)] * both + [(1, 0)] * with_only + [(0, 1)] * without_only + [(0, 0)] * neither
     t, t_p = _paired_t(pairs)
-    unequal = with_only + without_only
+    paired = Paired(both, with_only, without_only, neither)
     return Comparison(
-        with_reasoning=share(both + with_only, len(pairs)),
-        without=share(both + without_only, len(pairs)),
+        with_reasoning=paired.first,
+        without=paired.second,
         both=both,
         with_only=with_only,
         without_only=without_only,
         neither=neither,
         t=t,
         t_p=t_p,
-        mcnemar_p=float(binomtest(with_only, unequal, 0.5).pvalue) if unequal else 1.0,
+        mcnemar_p=paired.p,
+        difference=paired.difference,
     )
 
 
@@ -166,13 +170,6 @@ def lengths(runs: Iterable[Run]) -> Lengths:
     return Lengths(
         _length([run.think_length for run in runs]), _length([run.answer_length for run in runs])
     )
-
-
-def shown_p(p: float | None) -> str:
-    """A p-value as the study prints it: "< 0.001" or three decimals; "–" for none."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _pairs(with_: Sequence[Run], without: Sequence[Run]) -> list[tuple[Run, Run]]:

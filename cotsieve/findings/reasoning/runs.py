@@ -1,7 +1,5 @@
 """What written reasoning does to accuracy, condition by condition, from the merged table."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +8,7 @@ import pyarrow.compute as pc
 
 from cotsieve.findings.reasoning.effect import Comparison, Effect, Run, effect, effect_by
 from cotsieve.findings.shares import Share
+from cotsieve.ground.sheets import csv_text
 from cotsieve.rollouts.schema import BASELINE
 
 GROUPS = ("level", "subject")
@@ -84,12 +83,7 @@ def plain_effect(found: Effect) -> dict[str, Any]:
 
 def effects_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     """One line per sweep, condition, group and set of problems (everything, common)."""
-    lines = [line for entry in entries for line in _lines(entry)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(_COLUMNS, (line for entry in entries for line in _lines(entry)))
 
 
 _PLACE = ("sweep", "condition", "by", "group")
@@ -97,6 +91,7 @@ _COLUMNS = (
     *_PLACE, "problems_of", "problems", "failed",
     "with_right", "with_low", "with_high", "without_right", "without_low", "without_high",
     "both", "correct_to_wrong", "wrong_to_correct", "neither", "t", "t_p", "mcnemar_p",
+    "difference", "difference_low", "difference_high",
     "with_finished", "with_valid", "without_finished", "without_valid",
     "with_think_mean", "with_think_median", "with_answer_mean", "with_answer_median",
     "without_think_mean", "without_think_median", "without_answer_mean", "without_answer_median",
@@ -119,6 +114,9 @@ def _comparison(found: Comparison) -> dict[str, Any]:
     told = {"problems": found.with_reasoning.total, "both": found.both, "neither": found.neither}
     told |= {"correct_to_wrong": found.with_only, "wrong_to_correct": found.without_only}
     told |= {"t": found.t, "t_p": found.t_p, "mcnemar_p": found.mcnemar_p}
+    if found.difference:
+        value, low, high = found.difference
+        told |= {"difference": value, "difference_low": low, "difference_high": high}
     for side, right in (("with", found.with_reasoning), ("without", found.without)):
         told |= {f"{side}_right": right.count}
         told |= {f"{side}_low": right.low, f"{side}_high": right.high}

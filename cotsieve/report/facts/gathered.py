@@ -7,16 +7,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.answers.graders import NOT_READ
 from cotsieve.findings.dataset.folder import new_rows
 from cotsieve.findings.dataset.strata import shared_out
+from cotsieve.findings.failure_kinds import kinds
 from cotsieve.findings.grades import VERDICTS
 from cotsieve.findings.necessity.controls import Control, controls, failures
-from cotsieve.findings.necessity.judging import Rates, rates
+from cotsieve.findings.necessity.judging import Rates, groupings, rates
 from cotsieve.report.facts.grids import curves, families, heat_maps, truncations
 from cotsieve.report.facts.inputs import ModelTables, StudyTables
 from cotsieve.report.facts.lengths import written_lengths
 from cotsieve.report.facts.reasoning_table import reasoning_effects
-from cotsieve.report.facts.wording import described, plain_share
+from cotsieve.report.facts.wording import described, plain_net, plain_share
 from cotsieve.rollouts.schema import BASELINE
 
 _SHOWN_IDS = 5
@@ -39,6 +41,7 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
     """All that the page tells of a model."""
     rows = tables.necessity
     (everything,) = rates(rows)
+    by = groupings(rows)
     return {
         "model": tables.model,
         "family": tables.family,
@@ -48,13 +51,14 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
         "samples": max((row["samples"] for row in rows), default=1),
         "all": _rates(everything),
         "strata": [_rates(group) for group in rates(rows, "stratum")],
-        "sources": [_rates(group) for group in rates(rows, "source")],
+        "sources": [_rates(one) for one in rates(rows, "source")] if "source" in by else [],
         "confusion": confusion(rows),
         "drawn": drawn(tables),
         "total": tables.total,
         "sweeps": [sweep_facts(tables, sweep) for sweep in tables.conditions],
         "lengths": written_lengths(tables.merged, tables.conditions),
         "failures": _failures(tables),
+        "not_read": tables.merged["error"].to_pylist().count(NOT_READ),
         "disagreements": disagreement_facts(tables),
         "effects": reasoning_effects(tables, problems),
         "provenance": dict(tables.provenance),
@@ -63,7 +67,8 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
 
 def sweep_facts(tables: ModelTables, sweep: str) -> dict[str, Any]:
     """The conditions of a sweep on the problems that failed under none of them."""
-    found = controls(tables.merged, tables.necessity, sweep)
+    decides = tables.condition if sweep == tables.sweep else None
+    found = controls(tables.merged, tables.necessity, sweep, decides)
     definitions = {item.condition: tables.definition(sweep, item.condition) for item in found}
     values = {item.condition: _effect(item) for item in found}
     right = {name: value["correct"] for name, value in values.items()}
@@ -181,7 +186,7 @@ def disagreement_facts(tables: ModelTables) -> dict[str, Any] | None:
                 "graders": {},
             },
         )
-        entry["graders"][row["grader"]] = [row["verdict"], row["prediction"]]
+        entry["graders"][row["grader"]] = [row["verdict"], row["prediction"], row["reason"]]
     graders = list(dict.fromkeys(row["grader"] for row in rows))
     patterns = Counter(
         tuple(entry["graders"][grader][0] for grader in graders) for entry in by_answer.values()
@@ -199,22 +204,17 @@ def disagreement_facts(tables: ModelTables) -> dict[str, Any] | None:
 
 
 def _failures(tables: ModelTables) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for sweep in tables.conditions:
-        for failure in failures(tables.merged, sweep):
-            key = (sweep, failure.condition, failure.error)
-            groups.setdefault(key, []).append(failure.problem_id)
+    every = [one for sweep in tables.conditions for one in failures(tables.merged, sweep)]
     return [
         {
-            "sweep": sweep,
-            "condition": condition,
-            "error": error,
-            "count": len(ids),
-            "problem_ids": ids[:_SHOWN_IDS],
+            "sweep": kind.sweep,
+            "conditions": list(kind.conditions),
+            "error": kind.error,
+            "count": kind.rollouts,
+            "problems": len(kind.problem_ids),
+            "problem_ids": list(kind.problem_ids[:_SHOWN_IDS]),
         }
-        for (sweep, condition, error), ids in sorted(
-            groups.items(), key=lambda item: (-len(item[1]), item[0])
-        )
+        for kind in kinds(every)
     ]
 
 
@@ -223,6 +223,8 @@ def _effect(item: Control) -> dict[str, Any]:
         "correct": plain_share(item.correct),
         "broken": plain_share(item.broken),
         "broken_of_needed": plain_share(item.broken_of_needed),
+        "net": plain_net(item.net),
+        "followed": None if item.followed is None else plain_share(item.followed),
     }
 
 
@@ -235,6 +237,7 @@ def _rates(group: Rates) -> dict[str, Any]:
         "ablated": plain_share(group.ablated_correct),
         "needs_cot": plain_share(group.needs_cot),
         "needs_cot_of_correct": plain_share(group.needs_cot_of_correct),
+        "net": plain_net(group.net),
     }
 
 

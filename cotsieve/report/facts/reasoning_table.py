@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from cotsieve.findings.reasoning.effect import Comparison, Effect, Run, effect, effect_by, shown_p
+from cotsieve.findings.paired import shown_p
+from cotsieve.findings.reasoning.effect import Comparison, Effect, Run, effect, effect_by
 from cotsieve.findings.reasoning.runs import runs
 from cotsieve.report.facts.inputs import ModelTables
 from cotsieve.report.facts.wording import described, plain_share
@@ -68,6 +69,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "t": found.t,
         "t_p": found.t_p,
         "t_p_shown": shown_p(found.t_p),
+        "difference": found.difference and found.difference._asdict(),
         "mcnemar_p": found.mcnemar_p,
         "mcnemar_p_shown": shown_p(found.mcnemar_p),
     }

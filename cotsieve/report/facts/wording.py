@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
+from cotsieve.findings.necessity.net_effect import balance, doubt
+from cotsieve.findings.paired import Paired
 from cotsieve.findings.shares import Share
 
 VERDICT_WORDS = {
@@ -191,7 +193,7 @@ def whole(value: float | None) -> str:
 def interval(share: Mapping[str, Any]) -> str:
     """The bounds of a share, such as "76.6–87.3 %"."""
     if share["low"] is None:
-        return "–"
+        return "by definition" if share["total"] else "–"
     return f"{100 * share['low']:.1f}–{100 * share['high']:.1f}\u202f%"
 
 
@@ -203,6 +205,19 @@ def plain_share(found: Share) -> dict[str, float | int | None]:
         "value": found.value,
         "low": found.low,
         "high": found.high,
+    }
+
+
+def plain_net(net: Paired) -> dict[str, Any]:
+    """How many answers turn which way under an ablation, as plain values and in words."""
+    change = net.change
+    return {
+        "broken": net.first_only,
+        "won": net.second_only,
+        "p": net.p,
+        "change": change and change._asdict(),
+        "balance": balance(net),
+        "doubt": doubt(net),
     }
 
 

@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotsieve.findings.paired import Difference
 from cotsieve.report.facts.wording import VERDICT_WORDS, escaped, joined, percent, whole
 from cotsieve.report.page import plots
 from cotsieve.report.page.plots import block
 
 Facts = Mapping[str, Any]
+
+_MOST_KINDS = 40
+"""Kinds of failures that are listed; those with most rollouts come first."""
+_SHOWN = 3
+"""Conditions that are named."""
 
 _SIDES = (("baseline", "right with its reasoning"), ("ablated", "right under the ablation"))
 """Class of a series → what it shows."""
@@ -17,8 +23,8 @@ def reasoning(facts: Facts, figures: str) -> str:
     if not facts["effects"]:
         return ""
     header = (
-        "ablation", "problems", "with", "without", "right → wrong", "wrong → right", "paired t, p",
-        "McNemar p", "thought", "answer", "answer without",
+        "ablation", "problems", "with", "without", "difference, points", "right → wrong",
+        "wrong → right", "paired t, p", "McNemar p", "thought", "answer", "answer without",
     )  # fmt: skip
     rows = []
     for entry in facts["effects"]:
@@ -34,24 +40,13 @@ def reasoning(facts: Facts, figures: str) -> str:
         )
     lead = (
         "The same problems with the model's own reasoning and under each ablation of it; no answer "
-        "is a wrong one. Of several samples the first counts. Lengths are mean tokens of the "
-        "reasoning and of what follows it."
+        "is a wrong one. Of several samples the first counts. The difference, with minus without, "
+        "has Newcombe's 95 % interval for paired shares. Lengths are mean tokens of the reasoning "
+        "and of what follows it."
     )
-    body = _accuracies(facts["effects"]) + plots.table(header, rows)
+    body = plots.table(header, rows)
     drawn = block("What reasoning does", lead, body, f"{figures}/reasoning", "wide")
     return drawn + _reasoning_groups(facts["effects"], figures)
-
-
-def _accuracies(effects: Sequence[Facts]) -> str:
-    lines = [
-        (
-            f"<code>{escaped(entry['condition'])}</code>",
-            escaped(entry["words"]),
-            _series(entry["everything"]),
-        )
-        for entry in effects
-    ]
-    return plots.share_rows(lines, plots.legend(_SIDES))
 
 
 def _series(found: Facts) -> list[tuple[str, Facts]]:
@@ -64,6 +59,7 @@ def _compared(found: Facts) -> tuple[str, ...]:
         f"{found['problems']:,}",
         percent(found["with"]["value"]),
         percent(found["without"]["value"]),
+        _difference(found["difference"]),
         f"{found['correct_to_wrong']:,}",
         f"{found['wrong_to_correct']:,}",
         escaped(t),
@@ -71,9 +67,16 @@ def _compared(found: Facts) -> tuple[str, ...]:
     )
 
 
+def _difference(found: Facts | None) -> str:
+    if found is None:
+        return "–"
+    value, low, high = (f"{100 * part:+.1f}" for part in Difference(**found))
+    return f"{value}<small>{low} to {high}</small>"
+
+
 def _reasoning_groups(effects: Sequence[Facts], figures: str) -> str:
-    header = ("group", "problems", "with", "without", "right → wrong", "wrong → right",
-              "paired t, p", "McNemar p")  # fmt: skip
+    header = ("group", "problems", "with", "without", "difference, points", "right → wrong",
+              "wrong → right", "paired t, p", "McNemar p")  # fmt: skip
     rows = [
         (escaped(group["group"]), *_compared(group))
         for entry in effects
@@ -128,7 +131,8 @@ def graders(facts: Facts) -> str:
 def _example(item: Facts, graders: Sequence[str]) -> tuple[str, ...]:
     read = [
         f"{_verdict(verdict)} <code>{escaped(prediction or '')}</code>"
-        for verdict, prediction in (item["graders"][grader] for grader in graders)
+        + (f" <small>{escaped(reason)}</small>" if reason else "")
+        for verdict, prediction, reason in (item["graders"][grader] for grader in graders)
     ]
     name = escaped(item["problem_id"])
     where = (f'<a href="#p={name}">{name}</a>', f"<code>{escaped(item['condition'])}</code>")
@@ -139,21 +143,40 @@ def _verdict(verdict: str) -> str:
     return f'<span class="verdict {verdict}">{VERDICT_WORDS[verdict]}</span>'
 
 
+def _not_read(count: int) -> str:
+    if not count:
+        return ""
+    return (
+        f" {count:,} answers count as wrong since they could not be read to their end (not read)."
+    )
+
+
 def failures(facts: Facts) -> str:
+    unread = _not_read(facts["not_read"])
     if not facts["failures"]:
-        return block("Failures", "Every rollout was made and graded; none failed.", "")
+        return block("Failures", f"Every rollout was made and graded; none failed.{unread}", "")
     rows = [
         (
             escaped(item["error"]),
             escaped(item["sweep"]),
-            f"<code>{escaped(item['condition'])}</code>",
+            _conditions(item["conditions"]),
             ", ".join(f'<a href="#p={escaped(i)}">{escaped(i)}</a>' for i in item["problem_ids"])
-            + (" …" if item["count"] > len(item["problem_ids"]) else ""),
+            + (" …" if item["problems"] > len(item["problem_ids"]) else ""),
+            f"{item['problems']:,}",
             f"{item['count']:,}",
         )
-        for item in facts["failures"]
+        for item in facts["failures"][:_MOST_KINDS]
     ]
     total = sum(item["count"] for item in facts["failures"])
-    lead = f"{total:,} rollouts failed. They count neither as right nor as wrong."
-    header = ("reason", "sweep", "condition", "problems", "rollouts")
+    lead = f"{total:,} rollouts failed. They count neither as right nor as wrong.{unread}"
+    hidden = facts["failures"][_MOST_KINDS:]
+    if hidden:
+        rest = sum(item["count"] for item in hidden)
+        lead += f" {rest:,} of them, for {len(hidden):,} rarer reasons, are not listed."
+    header = ("reason", "sweep", "conditions", "such as", "problems", "rollouts")
     return block("Failures", lead, plots.table(header, rows, words=4), kind="wide")
+
+
+def _conditions(names: Sequence[str]) -> str:
+    shown = ", ".join(f"<code>{escaped(name)}</code>" for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

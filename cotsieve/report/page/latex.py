@@ -9,20 +9,23 @@ from latex2mathml.converter import convert_to_element
 
 DELIMITED = "|".join(
     [
-        r"\$\$[\s\S]+?\$\$",
-        r"\\\[[\s\S]+?\\\]",
-        r"\\\([\s\S]+?\\\)",
-        r"\\begin\{(?:align|equation|gather|eqnarray)\*?\}[\s\S]+?\\end\{[a-z]+\*?\}",
+        r"\$\$[\s\S]{1,4000}?\$\$",
+        # None holds its own opening sign, so that many which are never closed take no time.
+        r"\\\[(?:(?!\\\[)[\s\S]){1,4000}?\\\]",
+        r"\\\((?:(?!\\\()[\s\S]){1,4000}?\\\)",
+        r"\\begin\{(?:align|equation|gather|eqnarray)\*?\}"
+        r"(?:(?!\\begin\{(?:align|equation|gather|eqnarray))[\s\S]){1,4000}?\\end\{[a-z]+\*?\}",
         # An amount of money is no formula: a closing sign follows no blank and precedes no digit.
-        r"\$(?=\S)(?:\\[\s\S]|[^$\\])*?(?:\\[\s\S]|[^\s$\\])\$(?!\d)",
-        r"\$\s(?=[^$]*\\)(?:\\[\s\S]|[^$\\])+?\$(?!\d)",
-        r"\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}",
+        # A sign behind a backslash opens none, unless that is behind a backslash itself.
+        r"(?<!(?<!\\)\\)\$(?=\S)(?:\\[\s\S]|[^$\\]){0,4000}?(?:\\[\s\S]|[^\s$\\])\$(?!\d)",
+        r"(?<!(?<!\\)\\)\$\s(?=[^$]{0,4000}\\)(?:\\[\s\S]|[^$\\]){1,4000}?\$(?!\d)",
+        r"\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]{0,4000}\}){0,4000}\}){0,4000}\}",
     ]
 )
 """Where formulas stand in a text; the same pattern serves Python and the page's script."""
 
 _FORMULA = re.compile(DELIMITED)
-_LONGEST = 4_000
+LONGEST = 4_000
 """Characters of a formula; what is longer is a mistake in the text and is left as it is."""
 _DRAWING = re.compile(r"\[asy\]|\\includegraphics|\\begin\{tikz")
 
@@ -62,14 +65,15 @@ def formulas(texts: Iterable[str | None]) -> dict[str, str]:
 
 def mathml(formula: str) -> str:
     """A formula with its delimiters as a `math` element; empty where it cannot be converted."""
-    if len(formula) > _LONGEST or _DRAWING.search(formula):
+    if len(formula) > LONGEST or _DRAWING.search(formula):
         return ""
     display = formula.startswith(("$$", "\\[", "\\begin"))
     try:
-        root = convert_to_element(_bare(formula), display="block" if display else "inline")
-    except Exception:  # whatever it cannot read, its text is shown instead
+        return _written(
+            convert_to_element(_bare(formula), display="block" if display else "inline")
+        )
+    except Exception:  # whatever it cannot read, or is nested too deeply, is shown as text instead
         return ""
-    return _written(root)
 
 
 def _bare(formula: str) -> str:

@@ -32,8 +32,10 @@ def table(
     )
     body = ""
     for row in rows:
-        cells = zip(row, kinds, strict=True)
-        body += "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for cell, kind in cells)
+        cells = zip(row, kinds, header, strict=True)
+        body += "<tr>" + "".join(
+            f'<td class="{kind}" data-name="{name}">{cell}</td>' for cell, kind, name in cells
+        )
         body += "</tr>\n"
     title = f"<caption>{caption}</caption>" if caption else ""
     return (
@@ -52,11 +54,12 @@ def share_rows(rows: Iterable[tuple[str, str, Sequence[tuple[str, Share]]]], mar
     for label, note, series in rows:
         drawn = "".join(_whisker(kind, found) for kind, found in series)
         last = series[-1][1]
+        counted = f"{last['count']:,} of {last['total']:,} · {interval(last)}"
         lines += (
             f'<div class="row"><div class="label">{label}<small>{note}</small></div>'
             f'<div class="track" aria-hidden="true">{drawn}</div>'
             f'<div class="figure">{percent(last["value"])}'
-            f"<small>{last['count']:,} of {last['total']:,} · {interval(last)}</small>"
+            f"<small>{counted if last['total'] else 'of nothing'}</small>"
             "</div></div>\n"
         )
     return f'<div class="shares">{marks}{lines}{_axis((0, 25, 50, 75, 100), "%")}</div>'
@@ -85,11 +88,11 @@ def round_ticks(top: float) -> list[int]:
 def _whisker(kind: str, found: Share) -> str:
     if found["value"] is None:
         return ""
-    low, high, at = (100 * found[key] for key in ("low", "high", "value"))
-    return (
-        f'<i class="span {kind}" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
-        f'<i class="dot {kind}" style="left:{at:.2f}%"></i>'
-    )
+    dot = f'<i class="dot {kind}" style="left:{100 * found["value"]:.2f}%"></i>'
+    if found["low"] is None:
+        return dot
+    low, high = 100 * found["low"], 100 * found["high"]
+    return f'<i class="span {kind}" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>{dot}'
 
 
 def legend(series: Iterable[tuple[str, str]]) -> str:

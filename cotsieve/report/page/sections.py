@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cotsieve.findings.necessity.controls import HOW_TO_READ
+from cotsieve.findings.paired import Difference, shown_p
 from cotsieve.report.facts.wording import escaped, interval, joined, percent
 from cotsieve.report.page import plots
 from cotsieve.report.page.answer_sections import failures, graders, reasoning
@@ -37,12 +38,19 @@ def _finding(facts: Facts) -> str:
     if not needs["total"]:
         return _nothing_right(graded, ablation) + plots.composition(parts) + _NOTHING_RIGHT
     return (
-        f'<p class="big">{percent(needs["value"])}</p>'
+        f'<p class="{"big none" if found["net"]["doubt"] else "big"}">{percent(needs["value"])}</p>'
         f"<p>of its <b>{needs['total']:,}</b> right answers break when its chain of thought is "
         f"ablated ({ablation}). "
-        f'<span class="soft">95 % interval {interval(needs)}.</span></p>'
-        f"{plots.composition(parts)}{_controls_sentence(facts)}"
+        f'<span class="soft">95 % interval {interval(needs)}; '
+        f"{percent(found['needs_cot']['value'])} of all {graded:,} problems graded.</span></p>"
+        f"{_balance(found['net'])}{plots.composition(parts)}{_controls_sentence(facts)}"
     )
+
+
+def _balance(net: Facts) -> str:
+    """What the ablation does on balance, and a warning where that is little or nothing."""
+    doubt = f'<p class="warning">{escaped(net["doubt"])}</p>' if net["doubt"] else ""
+    return f'<p class="small">On balance, {escaped(net["balance"])}.</p>{doubt}'
 
 
 _NOTHING_RIGHT = (
@@ -120,9 +128,9 @@ def anchor(facts: Facts) -> str:
 
 
 _SERIES = (
-    ("baseline", "right at baseline"),
-    ("ablated", "right when ablated"),
-    ("needs", "needs its chain of thought"),
+    ("baseline", "right at baseline, of all graded"),
+    ("ablated", "right when ablated, of all graded"),
+    ("needs", "needs its chain of thought, of those right at baseline"),
 )
 
 
@@ -133,19 +141,21 @@ def _rates(facts: Facts, figures: str) -> str:
     rows = [
         (
             escaped(group["group"]),
-            f"{group['problems']:,} problems" + _and_failed(group["failed"]),
+            f"{group['problems']:,} problems{_and_failed(group['failed'])} · needs it: "
+            f"{percent(group['needs_cot']['value'])} of all graded",
             [
                 ("baseline", group["baseline"]),
                 ("ablated", group["ablated"]),
-                ("needs", group["needs_cot"]),
+                ("needs", group["needs_cot_of_correct"]),
             ],
         )
         for group in groups
     ]
     lead = (
-        "Share of problems right at baseline, and of those right at baseline and not under "
-        f"“{escaped(facts['condition'])}”, by stratum, with 95 % Wilson intervals. Failed problems "
-        "are in no share."
+        "Share of all graded problems that are right at baseline, and under "
+        f"“{escaped(facts['condition'])}”; and of those right at baseline, the share that is right "
+        "at baseline and not under the ablation, which is the number on the right. By stratum, "
+        "with 95 % Wilson intervals. Failed problems are in no share."
     )
     if facts["samples"] > 1:
         lead += f" Right means: in at least half of {facts['samples']} samples."
@@ -218,7 +228,9 @@ def _conditions(facts: Facts, sweep: Facts, name: str, stem: str) -> str:
     rows = [
         (
             f"<code>{escaped(item['condition'])}</code>",
-            escaped(item["words"]) + (" · <b>decides</b>" if item["condition"] == decides else ""),
+            escaped(item["words"])
+            + (" · <b>decides</b>" if item["condition"] == decides else "")
+            + f"<br>{escaped(_turned(item))}",
             [(kind, item[measure]) for kind, measure, _ in series],
         )
         for item in sweep["conditions"]
@@ -231,6 +243,18 @@ def _conditions(facts: Facts, sweep: Facts, name: str, stem: str) -> str:
     if sweep["passes"]:
         body += _passes(sweep["passes"])
     return block(f"Conditions of <i>{name}</i>", lead, body, stem)
+
+
+def _turned(item: Facts) -> str:
+    """The answers that turn against the baseline, and those that follow an altered statement."""
+    net, followed = item["net"], item["followed"]
+    if net["change"] is None:
+        return ""
+    change = Difference(**net["change"])
+    told = f"{net['won']:,} right only under it, {change} points, p {shown_p(net['p'])}"
+    if followed is None:
+        return told
+    return f"{told}; {percent(followed['value'])} of {followed['total']:,} follow the altered text"
 
 
 def _passes(passes: Sequence[Facts]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from cotsieve.interventions.thoughts import VOCABULARY_OPERATIONS, Component, Operation
-from cotsieve.study.settings.part import Count, Part, decided
+from cotsieve.study.settings.part import Count, FilePath, Part, decided
 
 
 class FirstThoughts(Part):
@@ -28,7 +28,7 @@ class Condition(Part):
     scale: Annotated[float, Field(gt=0)] = 1.0
     units: Literal["relative", "absolute"] = "relative"
     seed: int = 0
-    activations: str = "self"
+    activations: FilePath = "self"
     where: Literal["all", "numbers"] = "all"
     """pre_projection: everywhere, or where the top token of the hidden state is a number."""
     top: Literal[1, 5] = 1
@@ -124,17 +124,28 @@ AnyCondition = Annotated[
 ]
 
 
+MOST_CONDITIONS = 2_000
+"""Of a sweep, named or made by its grid."""
+
+
 class Grid(Part):
     """Conditions for every combination of these; named operation-layer-thoughts."""
 
     operation: list[Literal["zero", "mean", "noise", "resample"]]
     layer: list[Literal["early", "middle", "late"] | int | float]
-    thoughts: list[Literal["all"] | FirstThoughts | list[int]]
+    thoughts: list[Literal["all"] | FirstThoughts | Annotated[list[int], Field(max_length=10_000)]]
     component: Literal["resid_pre", "resid_post"] = "resid_post"
     rest: Literal["free", "frozen"] = "free"
     scope: Literal["latent", "seed"] = "latent"
     scale: Annotated[float, Field(gt=0)] = 1.0
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Grid":
+        count = len(self.operation) * len(self.layer) * len(self.thoughts)
+        if count > MOST_CONDITIONS:
+            raise ValueError(f"it makes {count:,} conditions, at most {MOST_CONDITIONS:,} are run")
+        return self
 
 
 def expanded(grid: Grid) -> dict[str, dict[str, Any]]:

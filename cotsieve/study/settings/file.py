@@ -19,6 +19,7 @@ import yaml
 from cotsieve.ground.faults import BadInput, Finding, bad
 
 MEND = "config/README.md says what a study file holds."
+MOST_BYTES = 200_000
 
 
 def study_values(path: str | Path) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def short_name(path: str | Path) -> str:
 
 
 def _text(path: Path) -> str:
+    refuse_no_study(path)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -62,6 +64,20 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start})"
         raise bad(path, what, "Save it as UTF-8.") from None
+
+
+def refuse_no_study(path: str | Path) -> None:
+    """Raise BadInput for a pipe or device, which could be read without end, and for a large file,
+    which the reader of YAML would be at for minutes."""
+    path = Path(path)
+    if not path.is_file():
+        if path.exists():
+            raise bad(path, "it is a folder, a pipe or a device, not a file", "Give a YAML file.")
+        return
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        what = f"it has {size:,} bytes; a study file may have {MOST_BYTES:,}"
+        raise bad(path, what, f"Leave out what is not meant; {MEND}")
 
 
 def _meant(path: Path) -> str:
@@ -107,6 +123,7 @@ def refuse_repeated_keys(path: str | Path) -> None:
 
     A file that is neither is left to the loader's own complaint.
     """
+    refuse_no_study(path)
     try:
         root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         values = _values(root, {}, 0)

@@ -34,6 +34,8 @@ def path_in_file(location: tuple) -> tuple[tuple, str | None]:
     # Which kind of model or condition was looked for stands nowhere in a path of the file.
     if steps[0] == "models" and len(steps) > 2 and steps[2] in ("codi", "reasoning", "imported"):
         del steps[2]
+    if steps[:2] == ["anchors", "published"]:
+        steps[:2] = ["models"]
     if steps[0] == "sweeps" and len(steps) > 4 and steps[4] in ("state", "text"):
         del steps[4]
     if steps[0] == "sweeps" and len(steps) > 3:
@@ -48,7 +50,7 @@ def _finding(
     where: str, item: dict[str, Any], mend: str | None, known_keys: Sequence[str]
 ) -> Finding:
     found = item.get("input")
-    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {found!r})"
+    shown = "" if isinstance(found, dict) and len(str(found)) > 80 else f" (found: {_short(found)})"
     if mend:
         return Finding(where, f"not a choice{shown}", mend)
     if item["type"] == "extra_forbidden":
@@ -59,6 +61,11 @@ def _finding(
         what, choices = f"there is no '{item['ctx']['tag']}'", item["ctx"]["expected_tags"]
         return Finding(f"{where}.family", what, f"Use one of: {choices}.")
     return Finding(where, item["msg"].removeprefix("Value error, ") + shown, _mend(item))
+
+
+def _short(value: object, most: int = 200) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _mend(item: dict[str, Any]) -> str:

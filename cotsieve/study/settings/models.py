@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cotsieve.ground.faults import Finding
-from cotsieve.study.settings.part import Count, Name, Part, Revision
+from cotsieve.study.settings.part import Count, FilePath, Name, Part, Revision
 
 
 class Decoding(Part):
-    max_new_tokens: Count = 256
+    max_new_tokens: Annotated[int, Field(ge=1, le=10**7)] = 256
     stop_at: Literal["eos", "number"] = "eos"
     """number: an answer also ends with its first token that begins with a digit, as in the
     published pre-projection interventions; the token that ends it is then part of it."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     """0: greedy. Sampling is for models that write their reasoning."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    samples: Count = 1
+    samples: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Rollouts per problem and condition."""
     seed: int = 0
 
@@ -32,21 +32,22 @@ class Sieve(Part):
 class Lora(Part):
     rank: Count | None = None
     """Checked against the file when given."""
-    alpha: float
+    alpha: Annotated[float, Field(gt=0)]
+    """0 would leave the adapters out."""
 
 
 class Model(Part):
     """A latent chain-of-thought checkpoint and the way it is run."""
 
     family: Literal["codi"] = "codi"
-    checkpoint: str
+    checkpoint: FilePath
     """Folder or file with the weights, or a hub repository."""
     revision: Revision | None = None
-    base: str
+    base: FilePath
     """Folder with config and tokenizer of the base model, or a hub repository."""
     base_revision: Revision | None = None
     lora: Lora
-    thoughts: Count = 6
+    thoughts: Annotated[int, Field(ge=1, le=10_000)] = 6
     prompt_style: Literal["codi-eval", "seed"] = "codi-eval"
     remove_eos: bool = True
     """False: the model was trained with an end-of-sequence token before and after its thoughts."""
@@ -63,8 +64,9 @@ class Model(Part):
 class Style(Part):
     """How a family of models marks its reasoning."""
 
-    prompt: Literal["raw", "chat"] = "raw"
-    """raw: problem, instruction and opening tag; chat: the model's own chat template."""
+    prompt: Literal["raw", "chat", "thought-anchors"] = "raw"
+    """raw: problem, instruction and opening tag; chat: the model's own chat template;
+    thought-anchors: the prompt of that study, which brings its own instruction."""
     instruction: str = " Please reason step by step, and put your final answer within \\boxed{}."
     open: str = "<think>"
     close: str = "</think>"
@@ -75,7 +77,7 @@ class ReasoningModel(Part):
     """A model that writes its reasoning before its answer."""
 
     family: Literal["reasoning"]
-    model: str
+    model: FilePath
     """Folder with config, tokenizer and weights, or a hub repository."""
     revision: Revision | None = None
     style: Style = Style()
@@ -84,6 +86,8 @@ class ReasoningModel(Part):
     writer: Literal["own", "vllm"] = "own"
     """What writes the baseline traces; everything else is always run by the engine of cotsieve."""
     precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    anchors_from: str | None = None
+    """A folder of published traces with some rollouts around their sentences, to be completed."""
     decoding: Decoding | None = None
     sieve: Sieve | None = None
     """For this model instead of the study's."""
@@ -93,7 +97,7 @@ class ImportedModel(Part):
     """Finished rollouts of the published script, imported instead of computed."""
 
     family: Literal["imported"]
-    results: str
+    results: FilePath
     """Its checkpoint file, gsm8k_expansion_checkpoint.json format."""
     ablation: Name
     """The condition its ablated predictions stand for."""

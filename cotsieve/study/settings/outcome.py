@@ -8,10 +8,20 @@ from pydantic import Field
 from cotsieve.study.settings.part import Count, Name, Part
 from cotsieve.study.settings.sources import Exclusion
 
+Grader = Literal["numbers", "original", "codi", "math", "r2a", "thought-anchors"]
+
 
 class Grading(Part):
-    grader: Literal["numbers", "original", "codi", "math", "r2a"] = "numbers"
+    grader: Grader = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
+
+
+class Require(Part):
+    """What must hold for a dataset to be drawn."""
+
+    net: bool | None = None
+    """More answers break under the ablation than are right only under it. Default: asked for when
+    the dataset is published, and not before."""
 
 
 class Draw(Part):
@@ -25,6 +35,7 @@ class Draw(Part):
     """`original` replays the published procedure and its global random state."""
     seed: int = 42
     on_shortage: Literal["warn", "fail"] = "warn"
+    require: Require = Require()
 
 
 class Strata(Part):

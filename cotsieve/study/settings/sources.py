@@ -1,10 +1,10 @@
 """What a study file may say about its problems: sources, exclusions, problems known already."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cotsieve.study.settings.part import Count, Part, Revision, plain
+from cotsieve.study.settings.part import Count, FilePath, Part, Revision, plain
 
 
 class HubFile(Part):
@@ -14,7 +14,7 @@ class HubFile(Part):
     config: str = "default"
     split: str
     revision: Revision
-    rows: Count
+    rows: Annotated[int, Field(ge=1, le=10**8)]
     """Rows of the split, so that the plan is known before anything is fetched."""
 
 
@@ -33,7 +33,7 @@ class Columns(Part):
 class Source(Part):
     """Where problems come from."""
 
-    path: str | None = None
+    path: FilePath | None = None
     hub: HubFile | None = None
     format: Literal[
         "gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am"
@@ -58,7 +58,7 @@ class Source(Part):
 class Exclusion(Part):
     """Problems to leave out, by question text or by id."""
 
-    path: str
+    path: FilePath
     format: Literal[
         "gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am", "text"
     ] = "gsm8k"
@@ -78,7 +78,7 @@ class Select(Part):
 class Existing(Part):
     """Problems already known to need their chain of thought; always kept."""
 
-    path: str
+    path: FilePath
     variant: Literal["clean", "corrupted"] = "clean"
 
 

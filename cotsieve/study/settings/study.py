@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cotsieve.study.settings.conditions import AnyCondition, Grid, TextCondition, expanded
+from cotsieve.study.settings.anchors import Anchors
+from cotsieve.study.settings.conditions import (
+    MOST_CONDITIONS,
+    AnyCondition,
+    Grid,
+    TextCondition,
+    expanded,
+)
 from cotsieve.study.settings.models import Decoding, ImportedModel, Model, ReasoningModel, Sieve
 from cotsieve.study.settings.outcome import Draw, Grading, Publish, Quality, Strata
 from cotsieve.study.settings.part import Count, Name, Part, decided
@@ -27,7 +34,7 @@ class Reference(Part):
 class Sweep(Part):
     """Conditions that run together; the baseline is always among them."""
 
-    conditions: dict[Name, AnyCondition] = Field(default_factory=dict)
+    conditions: dict[Name, AnyCondition] = Field(default_factory=dict, max_length=MOST_CONDITIONS)
     grid: Grid | None = None
     models: list[Name] | None = None
     """Default: every model."""
@@ -96,11 +103,12 @@ class Study(Part):
         dict[
             Name, Annotated[Model | ReasoningModel | ImportedModel, Field(discriminator="family")]
         ],
-        Field(min_length=1),
+        Field(min_length=1, max_length=200),
     ]
     decoding: Decoding = Decoding()
     sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
     sieve: Sieve
+    anchors: Anchors | None = None
     grading: Grading = Grading()
     strata: Strata = Strata()
     draw: Draw

@@ -7,7 +7,9 @@ from cotsieve.findings.dataset.card import CardFacts, card
 from cotsieve.findings.dataset.folder import DATASET, new_rows, write_dataset
 from cotsieve.findings.dataset.strata import draw_seeded, shared_out
 from cotsieve.findings.dataset.summary import summary
-from cotsieve.findings.necessity.controls import HOW_TO_READ, Control, Failure
+from cotsieve.findings.failure_kinds import Failure
+from cotsieve.findings.necessity.controls import HOW_TO_READ, Control
+from cotsieve.findings.paired import Paired
 from cotsieve.findings.shares import share
 from cotsieve.ground import tables
 
@@ -69,8 +71,10 @@ def facts(draw, **changes) -> CardFacts:
         "rows": ROWS,
         "drawn": draw.rows,
         "strata": draw.strata,
-        "controls": [Control("baseline", *shares), Control("zero", *shares)],
-        "failures": [Failure("zero", "gsm8k-train_5", "too long:\n<b> | 300 tokens")],
+        "controls": [
+            Control(name, *shares, Paired(1, 4, 0, 1), None) for name in ("baseline", "zero")
+        ],
+        "failures": [Failure("main", "zero", "gsm8k-train_5", "too long:\n<b> | 300 tokens")],
         "provenance": {"revision": "abc", "layers": (1, 2), "condition": {"edit": "zero"}},
     }
     return CardFacts(**{**told, **changes})
@@ -130,8 +134,9 @@ def test_the_card_tells_counts_rates_failures_and_cautions(draw):
     assert text == card(facts(draw))
     assert "| 2-step | 6 | 5 | 1 | 4 | 1 | 9 | 4 | 5 |" in text
     assert "- 2-step: 4 of 9, all there are: 1 existing and 3 new." in text
-    assert "| gsm8k-test | 1 | 1 | 100.0 % (20.7 to 100.0) |" in text
-    assert "| `zero` | too long: &lt;b> \\| 300 tokens | 1 | gsm8k-train_5 |" in text
+    assert "| gsm8k-test | 1 | 1 | 0.0 % (0.0 to 79.3) | 0.0 % (0.0 to 79.3) | 100.0 %" in text
+    assert "5 break, 0 right only under it: -83.3 points (-97.0 to -27.7), p = 0.062" in text
+    assert "| too long: &lt;b> \\| 300 tokens | `zero` | 1 | gsm8k-train_5 |" in text
     assert "may have been seen in training" in text
     assert "No control was run" in text
     assert "layers:\n- 1\n- 2\n" in text
@@ -146,7 +151,9 @@ def test_the_card_says_how_several_samples_decide(draw):
 def test_the_card_reads_controls_as_the_docs_do(draw):
     """Removals that all break an answer speak for the ablation, not against it."""
     shares = share(5, 6), share(0, 5), share(0, 5)
-    controls = [Control(name, *shares) for name in ("baseline", "zero", "mean")]
+    controls = [
+        Control(name, *shares, Paired(1, 4, 0, 1), None) for name in ("baseline", "zero", "mean")
+    ]
     text = card(facts(draw, controls=controls))
     assert HOW_TO_READ in text and "No control was run" not in text
 
@@ -203,6 +210,10 @@ def test_the_summary_is_a_narrow_table(draw):
     assert cells[1] == ["2-step", "6", "1", "5", "1", "4", "1", "9", "4"]
     assert cells[3] == ["total", "7", "1", "6", "1", "5", "1", "10", "5"]
     assert lines[4:] == [
+        "needs CoT: 83.3 % (43.6 to 97.0) of the 6 right at baseline; "
+        "83.3 % (43.6 to 97.0) of all 6",
+        "on balance: 5 break, 0 right only under it: -83.3 points (-97.0 to -27.7), p = 0.062",
+        "WARNING: Chance alone makes so small a difference often.",
         "2-step: 5 short of 9; test more problems to fill it.",
         "dataset: results/small/dataset",
     ]
@@ -220,7 +231,7 @@ def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_miss
     lines = [line.split() for line in summary(rows, found.strata, "x", total=9).splitlines()]
     assert [line[0] for line in lines[1:5]] == ["3-step", "4-step", "5+step", "total"]
     assert lines[2][-2:] == ["0", "0"] and lines[4][-2:] == ["9", "2"]
-    assert " ".join(lines[5]) == "total: 7 short of 9; test more problems to fill it."
+    assert " ".join(lines[-2]) == "total: 7 short of 9; test more problems to fill it."
 
 
 def test_the_summary_says_when_no_baseline_is_right(draw):

@@ -59,6 +59,13 @@ def test_repeated_pairs_and_an_absent_variant_are_refused(tmp_path):
         read_existing(path, "corrupted")
 
 
+def test_of_one_question_under_two_ids_the_first_is_kept_and_the_other_named(tmp_path, caplog):
+    again = {**ROW, "pair_id": 8, "question": f" {ROW['question']}\n"}
+    path = write(tmp_path / "known.json.gz", ROW, again)
+    assert [row["problem_id"] for row in read_existing(path)] == ["existing_7"]
+    assert "pair_id 8 asks what pair_id 7 asks" in caplog.text
+
+
 def test_the_published_file_holds_132(shared):
     rows = read_existing(shared / "data" / "cot_expansion" / "llama_cot_all.json.gz")
     strata = [row["stratum"] for row in rows]

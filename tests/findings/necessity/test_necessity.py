@@ -68,8 +68,8 @@ def test_conditions_are_compared_on_the_problems_that_none_failed():
 
 def test_failures_keep_their_reasons():
     assert [failure[:] for failure in failures(merged(), "main")] == [
-        ("zero", "train_1", "too long"),
-        ("mean", "train_2", "too long"),
+        ("main", "zero", "train_1", "too long"),
+        ("main", "mean", "train_2", "too long"),
     ]
 
 

@@ -4,13 +4,13 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from cotsieve.findings.paired import shown_p
 from cotsieve.findings.reasoning.effect import (
     Run,
     compare,
     effect,
     effect_by,
     funnel,
-    shown_p,
 )
 from cotsieve.ground.faults import BadInput
 from cotsieve.interventions.prompts import split_response

@@ -43,8 +43,8 @@ def test_the_rates_claim_no_more_than_was_measured(tables, shown):
     """A broken answer does not tell that the problem needs a chain of thought."""
     assert "only through" not in shown
     for model in tables.models:
-        told = f"right at baseline and not under “ {model.condition} ”"
-        assert told in shown or told.replace("“ ", "“").replace(" ”", "”") in shown
+        assert f"that are right at baseline, and under “{model.condition}”" in shown
+        assert "right at baseline and not under the ablation" in shown
 
 
 def test_every_stratum_has_its_rate_and_interval(tables, facts, shown):
@@ -52,10 +52,11 @@ def test_every_stratum_has_its_rate_and_interval(tables, facts, shown):
         found = rates(model.necessity, "stratum")
         assert [group["group"] for group in told["strata"]] == [group.group for group in found]
         for group in found:
-            share = group.needs_cot
+            share = group.needs_cot_of_correct
             interval = f"{100 * share.low:.1f}–{100 * share.high:.1f}"
             line = f"{percent(share.value)} {share.count} of {share.total} · {interval}"
             assert line in shown
+            assert f"needs it: {percent(group.needs_cot.value)} of all graded" in shown
 
 
 def test_the_confusion_counts_every_problem_once(tables, facts):

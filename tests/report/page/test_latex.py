@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 
@@ -50,3 +51,36 @@ def test_nothing_a_model_writes_becomes_markup(formula):
 def test_what_cannot_be_converted_is_left_out():
     assert mathml("$" + "x" * 5000 + "$") == ""
     assert "" not in formulas([r"$\left( 1$", r"$\begin{matrix} 1 \end$", "$x$"]).values()
+
+
+N = 20_000
+"""Characters of a solution that is nothing but opening signs."""
+ENDLESS = {
+    sign: (sign * N)[:N]
+    for sign in (
+        r"\[", r"\(", "$$", "$", "$ ", r"\$", r"$\$", r"$ \ ", r"\begin{align}", r"\boxed{",
+        r"\boxed{{}", r"\boxed{{a}{", r"\[\(\begin{align}$", r"\[ x ", "$1", "{", r"$\frac{",
+    )
+} | {
+    "a million braces": r"\boxed{" + "{" * 10**6,
+    "a million closed braces": r"\boxed{" + "{" * 500_000 + "}" * 500_001,
+    "a million pairs": r"\boxed{" + "{}" * 500_000,
+    "a long formula": "$" + "{" * 10**6 + "$",
+    "deep": "$" + r"\sqrt{" * 500 + "1" + "}" * 500 + "$",
+    "deep braces": "$" + "{" * 1_900 + "1" + "}" * 1_900 + "$",
+    "fractions": "$" + r"\frac{" * 300 + "1" + "}{2}" * 300 + "$",
+    "tables": "$" + r"\begin{matrix}" * 100 + "a" + r"\end{matrix}" * 100 + "$",
+    "powers": "$" + "^" * 3_900 + "$",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
+def test_no_text_takes_more_than_two_seconds(text):
+    start = time.process_time()
+    formulas([text])
+    assert time.process_time() - start < 2
+
+
+def test_a_formula_behind_a_line_break_is_found_and_an_escaped_sign_opens_none():
+    assert list(formulas([r"a \\$x$"])) == ["$x$"]
+    assert list(formulas([r"\$5 and \$6$ x"])) == []

@@ -103,3 +103,63 @@ def test_what_was_written_is_told_by_sweep_and_the_baseline_once():
     text = page_of(replace(tables, models=[both])).partition("How much was written")[2]
     block = text.partition("</details>")[2].partition("CSV")[0]
     assert "Sweep <code>grid</code>" in block and "<code>baseline</code>" not in block
+
+
+def verdicts_by(rule) -> dict:
+    """Verdicts; `rule` says by row whether it is right at baseline, and under the others."""
+
+    def verdict(row: dict) -> str:
+        right = rule(row["row"])
+        return "correct" if right[row["condition"] != "baseline"] else "incorrect"
+
+    return verdict
+
+
+def test_few_right_answers_of_many_are_no_headline():
+    """Seven of 1,200 right; six break, and six others are right only when ablated."""
+    rule = verdicts_by(lambda row: (row < 7, row == 0 or 7 <= row < 13))
+    tables = made_up.judged_anew(made_up.study(1200, reasoning=False), rule)
+    text = page_of(tables)
+    told = made_up.words(text)
+    assert "85.7\u202f% of its 7 right answers break" in told
+    assert "0.5\u202f% of all 1,200 problems graded" in told
+    assert "6 break, 6 right only under it: +0.0 points" in told and "p = 1.000" in told
+    assert "nothing shows that these problems need" in told
+    assert 'class="big none"' in text and 'class="big"' not in text
+
+
+def test_one_denominator_leads_and_the_other_stands_beside_it():
+    """2-step: 10 of 10 right, 5 break. 3-step: 2 of 10 right, both break: the trend reverses."""
+
+    def rule(row: int) -> tuple[bool, bool]:
+        stratum, number = row % 4, row // 4
+        if stratum == 0:
+            return True, number >= 5
+        return (stratum == 1 and number < 2), False
+
+    tables = made_up.judged_anew(made_up.study(40, reasoning=False), verdicts_by(rule))
+    told = made_up.words(page_of(tables))
+    assert "50.0\u202f% 5 of 10 · " in told and "100.0\u202f% 2 of 2 · " in told
+    assert "needs it: 50.0\u202f% of all graded" in told
+    assert "needs it: 20.0\u202f% of all graded" in told
+    figure = next(
+        one for one in figure_data(study_facts(tables)["models"][0]) if one.name == "rates"
+    )
+    shown = {(row["group"], row["measure"]): row["value"] for row in figure.rows}
+    assert shown["2-step", "needs_cot_of_correct"] == 0.5 and shown["3-step", "needs_cot"] == 0.2
+
+
+def test_what_is_so_by_definition_has_no_interval():
+    facts = study_facts(made_up.study(60, reasoning=False))["models"][0]
+    by_name = {item["condition"]: item for item in facts["sweeps"][0]["conditions"]}
+    decides = by_name[facts["condition"]]
+    assert by_name["baseline"]["broken"]["low"] is by_name["baseline"]["broken"]["high"] is None
+    assert decides["broken_of_needed"]["low"] is None and decides["broken"]["low"] is not None
+
+
+def test_strata_that_are_the_sources_are_told_once():
+    tables = made_up.study(40, reasoning=False)
+    (model,) = tables.models
+    rows = [row | {"stratum": row["source"]} for row in model.necessity]
+    facts = study_facts(replace(tables, models=[replace(model, necessity=rows, targets=None)]))
+    assert facts["models"][0]["sources"] == []

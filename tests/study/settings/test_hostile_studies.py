@@ -107,3 +107,97 @@ def test_links_that_lead_nowhere_are_refused(ending, tmp_path):
     one.write_bytes(b"")
     with pytest.raises(BadInput, match=r"is empty|not Parquet"):
         read_records(one)
+
+
+PATHS = {
+    "NUL": ("a\0b", "characters that cannot be seen"),
+    "a line end": ("a\nb", "characters that cannot be seen"),
+    "an escape": ("a\x1b[31mb", "characters that cannot be seen"),
+    "half a surrogate": ("a\udcff", "characters that cannot be seen"),
+    "nothing": ("", "it is empty"),
+    "a pattern": ("a{x}b", "Snakemake reads { and } as patterns"),
+    "nobody's home": ("~nobody_of_this_name/a", "there is no such user"),
+    "a long name": ("a" * 256, "longer than a file's name can be"),
+    "a long path": ("a/" * 3000, "longer than a file's name can be"),
+}
+FILES = {
+    "sources toy path": "path",
+    "models tiny checkpoint": "checkpoint",
+    "models tiny base": "base",
+    "sweeps main conditions zero-middle activations": "activations",
+}
+LISTS = {
+    "existing": lambda path: {"path": path},
+    "select": lambda path: {"exclude": [{"path": path}]},
+    "quality": lambda path: {"against": [{"path": path}]},
+    "models": lambda path: {"m": {"family": "imported", "results": path, "ablation": "a"}},
+}
+
+
+@pytest.mark.parametrize("place", [*FILES, *LISTS])
+@pytest.mark.parametrize("path, told", PATHS.values(), ids=PATHS)
+def test_a_path_that_can_be_none_is_told_with_its_key(place, path, told):
+    value = LISTS[place](path) if place in LISTS else path
+    with pytest.raises(BadInput) as caught:
+        read_study(changed(place, value))
+    lines = [line for line in str(caught.value).splitlines() if "not a path" in line]
+    assert len(lines) == 1 and told in lines[0] and len(lines[0]) < 500
+    assert lines[0].startswith(f"config: {place.replace(' ', '.')}")
+
+
+NUMBERS = {
+    "models tiny lora alpha": [float("nan"), float("inf")],
+    "models tiny thoughts": [10**12],
+    "grading tolerance": [float("nan"), float("inf"), -1.0],
+    "decoding temperature": [float("inf")],
+    "decoding samples": [10**9],
+    "decoding max_new_tokens": [10**18],
+    "engine keep_seconds": [float("inf")],
+    "sweeps main grid": [
+        {"operation": ["zero"], "layer": ["middle"] * 3000, "thoughts": [[0]] * 3000},
+        {"operation": ["zero"], "layer": [1], "thoughts": [[0] * 600_000]},
+    ],
+    "sweeps main conditions": [{f"c{number}": ZERO for number in range(2001)}],
+    "models": [{f"m{number}": MODEL for number in range(201)}],
+    "sources toy": [
+        {"hub": {"repo": "a/b", "split": "c", "revision": "0" * 40, "rows": 10**12}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "place, value",
+    [(place, value) for place, values in NUMBERS.items() for value in values],
+    ids=lambda value: value if isinstance(value, str) else str(value)[:20],
+)
+def test_a_number_without_measure_is_refused(place, value):
+    with pytest.raises(BadInput) as caught:
+        read_study(changed(place, value))
+    assert place.split()[-1] in str(caught.value) and len(str(caught.value)) < 3000
+
+
+ENDLESS = {
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": lambda path: path.mkdir(),
+    "megabytes of values": lambda path: path.write_text("a: [b, c]\n" * 600_000),
+    "megabytes of remarks": lambda path: path.write_text("# a\n" * 600_000),
+    "gigabytes of nothing": lambda path: (path.touch(), os.truncate(path, 2**32)),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_study_file_without_end_is_not_read(kind, tmp_path, capsys):
+    path = tmp_path / "study.yaml"
+    ENDLESS[kind](path)
+    assert main(str(path)) == 1
+    told = capsys.readouterr().err
+    assert "a pipe or a device" in told or "a study file may have 200,000" in told
+    with pytest.raises(BadInput):
+        refuse_repeated_keys(path)
+
+
+def test_a_long_value_is_not_repeated_whole():
+    with pytest.raises(BadInput) as caught:
+        read_study(changed("study", "a" * 10**6))
+    assert len(str(caught.value)) < 500

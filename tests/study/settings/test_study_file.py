@@ -49,7 +49,7 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     (tmp_path / "mine.yaml").touch()
     with pytest.raises(BadInput, match=f"Did you mean {tmp_path / 'mine.yaml'}"):
         study_values(tmp_path / "mine.yml")
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="it is a folder, a pipe or a device"):
         study_values(tmp_path)
 
 
