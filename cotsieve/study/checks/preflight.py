@@ -4,13 +4,15 @@ Part of every real run; alone: `python -m cotsieve.study.checks.preflight STUDY.
 are loaded. The Snakefile alone asks this, so nothing here can make a result stale.
 """
 
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from cotsieve.ground.confined import Failed, OutOfBounds, confined
 from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.ground.joblog import duration
@@ -31,6 +33,7 @@ from cotsieve.weights.headers import Header
 from cotsieve.weights.layout import weight_files
 from cotsieve.weights.outline import is_lean, safetensors_files, why_library
 
+TOKENIZER_SECONDS = 10
 MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
 
@@ -190,7 +193,13 @@ def _check_questions(
     plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Outline
 ) -> int:
     """Tokens of the longest question; BadInput when not even the shortest fits the model."""
-    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
+    latent = isinstance(model, Model)
+    try:
+        count = partial(_tokens, base, shape, latent, _local(plan))
+        tokens = sorted(confined(count, TOKENIZER_SECONDS))
+    except (OutOfBounds, Failed) as error:
+        what = f"its tokenizer cannot read the questions ({error})"
+        raise bad(base, what, "Fetch the model's tokenizer files again.") from None
     room = shape.max_positions - _written(plan, name)
     if room <= 0 or (tokens and tokens[0] > room):
         shortest = f", the shortest question {tokens[0]}" if tokens else ""
@@ -208,8 +217,13 @@ def _local(plan: Plan) -> list[Problem]:
     return [problem for name in names for problem in plan.problems(name) if not problem.error]
 
 
-def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> Iterator[int]:
-    """Tokens of the longest questions, and of the shortest."""
+def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> list[int]:
+    """Tokens of the longest questions, and of the shortest.
+
+    The expressions of a tokenizer may explode and its normaliser fill memory, in code that no
+    exception stops: to be called in a process of its own.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     questions = sorted({problem.question for problem in problems}, key=len)
     chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
     file = base / "tokenizer.json"
@@ -220,8 +234,7 @@ def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -
             tokenizer = Tokenizer.from_file(str(file))
             size = tokenizer.get_vocab_size(with_added_tokens=True)
             if size == shape.base_vocabulary or not latent:
-                yield from (len(item.ids) for item in tokenizer.encode_batch(chosen))
-                return
+                return [len(item.ids) for item in tokenizer.encode_batch(chosen)]
         except Exception as error:  # the library raises bare Exception on damaged files
             what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
             raise bad(file, what, "Fetch the model's tokenizer files again.") from None
@@ -231,7 +244,7 @@ def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -
     findings = vocabulary_findings(slow, base, shape.base_vocabulary) if latent else []
     if findings:
         raise BadInput(findings)
-    yield from (len(slow(text)["input_ids"]) for text in chosen)
+    return [len(slow(text)["input_ids"]) for text in chosen]
 
 
 def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:
