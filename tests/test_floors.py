@@ -21,7 +21,8 @@ ENGINES = ("engine", "engine.latent", "engine.written", "engine.library", "engin
 FLOORS = {
     # room (or a module of one) → the rooms and modules it may import, besides its own
     "ground": (),
-    "answers": ("ground",),
+    "answers.math": (),
+    "answers": ("ground", "answers.math"),
     "problems": ("ground", "answers"),
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
@@ -39,6 +40,9 @@ FLOORS = {
     "findings.dataset": (
         "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
     ),
+    "findings.anchors": (
+        "ground", "answers", "interventions", "rollouts.schema", "findings",
+    ),
     "study.settings": ("ground", "problems", "interventions"),
     "study.identity": ("ground", "study.settings"),
     "study.plan": ("ground", "problems", "study.settings", "study.identity"),
@@ -52,11 +56,13 @@ FLOORS = {
         "findings.dataset.existing", "study.settings", "study.identity", "study.plan",
     ),
     "report.facts": (
-        "ground", "answers", "problems", "rollouts.schema", "findings", "findings.necessity",
-        "findings.reasoning", "findings.dataset",
+        "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
+        "findings.necessity",
+        "findings.reasoning", "findings.dataset", "findings.anchors.trace_rollouts",
     ),
     "report.page": (
-        "ground", "rollouts.schema", "findings", "findings.necessity", "report.facts",
+        "ground", "interventions", "rollouts.schema", "findings", "findings.necessity",
+        "report.facts",
     ),
     "report": (
         "ground", "problems", "rollouts.schema", "findings", "findings.necessity",

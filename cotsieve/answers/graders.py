@@ -1,8 +1,9 @@
-"""From a generated text to a verdict, by one of five named rules.
+"""From a generated text to a verdict, by one of six named rules.
 
 "numbers" is the corrected default for numbers; "original" is the rule of the GSM8K expansion study
 and "codi" that of the CODI evaluation script, both kept as published. "math" compares LaTeX answers
-in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K), as published.
+in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K), and
+"thought-anchors" that of "Thought Anchors", as published.
 """
 
 import math
@@ -10,20 +11,25 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from cotsieve.answers.boxed import last_filled_box
+from cotsieve.answers.boxed import final_boxes
 from cotsieve.answers.exact import value_of
 from cotsieve.answers.numbers import answer_number
 from cotsieve.answers.published import as_float, codi_number, original_number
 from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 from cotsieve.answers.thinking import read_response, visible
+from cotsieve.answers.thought_anchors import read_answer
 from cotsieve.ground.faults import BadInput, bad
 
-SYMBOLIC = ("math", "r2a")
+NOT_READ = "not read"
+"""Reason of an incorrect answer that could not be compared: the texts differ, and one of them
+could not be read to its end."""
+SYMBOLIC = ("math", "r2a", "thought-anchors")
 """Graders of LaTeX answers; they compute in worker processes, so ask for many verdicts at once."""
 GRADERS = ("numbers", "original", "codi", *SYMBOLIC)
 LIBRARIES = {
     "math": ("antlr4-python3-runtime", "latex2sympy2_extended", "math-verify", "sympy"),
     "r2a": ("pylatexenc", "sympy"),
+    "thought-anchors": ("antlr4-python3-runtime", "sympy"),
 }
 """Grader → the packages whose versions can change its verdicts; the others use none."""
 
@@ -37,7 +43,7 @@ class Graded(NamedTuple):
     verdict: str
     """correct, incorrect, no_answer, or failed when the grader could not tell."""
     reason: str | None = None
-    """Why the verdict is failed."""
+    """Why the verdict is failed; NOT_READ of an incorrect answer that could not be read."""
 
 
 class NoVerdict(RuntimeError):
@@ -64,9 +70,10 @@ def grade_many(
 def predict(grader: str, text: str) -> str | None:
     """What the grader reads from a text as its answer, or None. BadInput for an unknown grader.
 
-    "numbers", "original" and "codi" read a number. "math" reads the last closed box that is not
-    empty, "r2a" the last box with at most one level of braces inside; both look behind the last
-    </think>, where "r2a" needs one and "math" takes a text without any thinking whole.
+    "numbers", "original" and "codi" read a number. "math" reads the last box, or the last ones
+    that belong together, "r2a" the last box with at most one level of braces inside; both look
+    behind the last </think>, where "r2a" needs one and "math" takes a text without any thinking
+    whole. "thought-anchors" reads the first box that is not empty, wherever it stands.
     """
     if grader == "numbers":
         return answer_number(text)
@@ -75,9 +82,11 @@ def predict(grader: str, text: str) -> str | None:
     if grader == "codi":
         return codi_number(text)
     if grader == "math":
-        return last_filled_box(visible(text))
+        return final_boxes(visible(text))
     if grader == "r2a":
         return read_response(text).extracted or None
+    if grader == "thought-anchors":
+        return read_answer(text) or None
     raise _unknown(grader)
 
 
@@ -141,6 +150,8 @@ def _compare_symbolic(
 def _graded(prediction: str | None, reference: str, verdict: bool | str) -> Graded:
     if prediction is None or not _readable(prediction):
         return Graded(None, "no_answer")
+    if verdict == NOT_READ:
+        return Graded(prediction, "incorrect", NOT_READ)
     if isinstance(verdict, str):
         return Graded(prediction, "failed", verdict)
     return Graded(prediction, _verdict(verdict))

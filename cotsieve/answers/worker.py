@@ -59,9 +59,13 @@ def main() -> None:
 
 def _comparison(grader: str) -> Callable[[str, str], bool]:
     if grader == "math":
-        from cotsieve.answers import latex
+        from cotsieve.answers.math import equality
 
-        return latex.equal
+        return equality.equal
+    if grader == "thought-anchors":
+        from cotsieve.answers import thought_anchors
+
+        return thought_anchors.equal
     from cotsieve.answers import r2a
 
     return r2a.equal

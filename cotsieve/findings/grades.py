@@ -32,7 +32,8 @@ def grade_rollouts(
     """One grade per rollout, in the order of the rollouts; the same whatever `processes` is.
 
     `answers` maps problem ids to reference answers. A failed rollout is not wrong: its verdict is
-    "failed", as it is, with a reason, where the grader cannot tell within its limits. An imported
+    "failed", as it is, with a reason, where the grader cannot tell within its limits; "incorrect"
+    with the reason "not read" is an answer that could not be read to its end. An imported
     rollout brings its prediction along and is only compared; every other one is read by `grader`.
     Raises BadInput when problems have no reference answer, or one the grader cannot compare with.
     """

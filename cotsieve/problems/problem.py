@@ -32,6 +32,7 @@ PROBLEMS = pa.schema(
         ("error", pa.string()),
         ("level", pa.int32()),
         ("subject", pa.string()),
+        ("reasoning", pa.string()),
     ]
 )
 

@@ -15,6 +15,8 @@ MOST_HEADER = 100 * 2**20
 """Bytes; the safetensors library refuses longer headers too."""
 PICKLE_SECONDS = 2
 """Of a processor, for the pickle of one file; that of a large model takes some hundredths."""
+_BEFORE_ZIP = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
+"""What files of PyTorch before 1.6 begin with: their magic number as a pickle."""
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
 
 
@@ -77,6 +79,11 @@ def _pickled(path: Path) -> dict[str, Header]:
         with path.open("rb") as file:
             if file.read(2) == b"PK":
                 raise bad(path, "cannot be read as weights (the zip archive is cut)", FETCH)
+            file.seek(0)
+            start = file.read(len(_BEFORE_ZIP))
+        if start != _BEFORE_ZIP:
+            page = " but a web page" if start.lstrip()[:1] == b"<" else ""
+            raise bad(path, f"is no checkpoint{page} (its first bytes are {start[:8]!r})", FETCH)
         return {}
     try:
         found = confined(partial(_walked, path), PICKLE_SECONDS)

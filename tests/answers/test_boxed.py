@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cotsieve.answers.boxed import boxes, first_box, last_box, last_filled_box, last_shallow_box
+from cotsieve.answers.boxed import boxes, final_boxes, first_box, last_box, last_shallow_box
 from cotsieve.answers.thinking import read_response, visible
 
 
@@ -25,22 +25,43 @@ def lines(path) -> list[dict]:
         (r"} \boxed{1} { \boxed{2", ["1"]),
         (r"\boxed{a \boxed{3}", ["3"]),
         (r"\boxed{}", [""]),
-        (r"\boxed5 boxed{6} \\boxed{7}", []),
+        (r"\boxed5 boxed{6} \\boxed{7}", ["5"]),
+        (r"\boxed 4, \boxed\frac12, \boxed\frac{1}{2}.", ["4", r"\frac12", r"\frac{1}{2}"]),
+        (r"\boxed\sqrt3 \fbox x \boxed12 \boxedx", [r"\sqrt3", "x", "12"]),
     ],
 )
 def test_boxes(text, expected):
     assert boxes(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"$\boxed{3}$ and $\boxed{5}$", "3, 5"),
+        (r"$x=\boxed{3}$ or $x = \boxed{5}$", "3, 5"),
+        (r"\boxed{1}, \boxed{2}, and \boxed{3}.", "1, 2, 3"),
+        (r"\boxed{7}. Hence the answer is \boxed{7}.", "7"),
+        (r"First \boxed{4}. A check gives \boxed{9}.", "9"),
+        (r"\boxed{5}. No, it is \boxed{7", None),
+        (r"\boxed{5}. No, it is \boxed{}", None),
+        (r"\boxed{5}, written within \boxed{} as told", "5"),
+        (r"\boxed{\boxed{5}}", r"\boxed{5}"),
+    ],
+)
+def test_boxes_of_one_answer(text, expected):
+    assert final_boxes(text) == expected
+
+
 def test_rules_differ_where_published_ones_do():
     text = r"\boxed{7}, then \boxed{x^{2^{3}}}, \boxed{ } and \boxed {8"
     assert last_box(text) == " "
-    assert last_filled_box(text) == "x^{2^{3}}"
+    assert final_boxes(text) is None
     assert last_shallow_box(text) == " "
     assert first_box(text) == "7"
     assert last_shallow_box(r"\boxed{x^{2^{3}}}") is None
     assert (first_box(r"\boxed{} \boxed{9"), first_box(r"\boxed {9}")) == ("9", None)
-    assert last_box("none") is last_filled_box(r"\boxed{}") is None
+    assert final_boxes(r"\boxed{x^{2^{3}}} as asked in $\boxed{ }$") == "x^{2^{3}}"
+    assert last_box("none") is final_boxes(r"\boxed{}") is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +70,7 @@ def test_rules_differ_where_published_ones_do():
 def test_a_million_characters_take_less_than_a_second(piece):
     text = piece * (10**6 // len(piece))
     began = time.process_time()
-    last_box(text), last_filled_box(text), last_shallow_box(text)
+    last_box(text), final_boxes(text), last_shallow_box(text)
     assert time.process_time() - began < 2
 
 

@@ -10,9 +10,18 @@ import pytest
 
 from cotsieve.answers import symbolic
 from cotsieve.answers.graders import Graded, NoVerdict, compare_many, grade_many, matches, predict
-from cotsieve.answers.r2a_forms import form_a, form_b
+from cotsieve.answers.r2a import form_a, form_b
 
 KEYS = {"r2a": ("upstream_verdict", "published_correct")}
+CHANGED = {
+    # An inequality and the interval of its solutions are one set.
+    ("x<5", r"(-\infty,5)"): True,
+    # A dollar is a hundred cents.
+    (r"5.4 \text{ dollars}", r"5.4 \text{ cents}"): False,
+    # Three hours have 180 minutes.
+    (r"3 \text{ hours}", r"180 \text{ minutes}"): True,
+}
+"""Verdicts of math-verify that the grader "math" does not give, and its own."""
 KEYS["math"] = ("math_verify_dollar", "math_verify_correct")
 
 
@@ -62,6 +71,9 @@ def test_published_verdicts(composed, published, grader):
     composed_key, published_key = KEYS[grader]
     expected = [case[composed_key] for case in composed]
     expected += [row[published_key] == "1" for row in published]
+    if grader == "math":
+        assert all(expected[pairs.index(pair)] != verdict for pair, verdict in CHANGED.items())
+        expected = [CHANGED.get(*both) for both in zip(pairs, expected, strict=True)]
     found = compare_many(grader, pairs, 0, processes=2)
     wrong = [
         (pair, graded)
@@ -105,7 +117,7 @@ def test_own_cases_whatever_the_processes_and_the_order(grader, place):
 
 
 def test_texts_are_read_and_compared():
-    text = r"<think>\boxed{1}</think> So \boxed{\frac{\sqrt{4}}{1}}, or \boxed{}."
+    text = r"<think>\boxed{1}</think> So \boxed{\frac{\sqrt{4}}{1}}, not in \boxed{}."
     pairs = [(text, "2"), (r"no box: 2", "2"), (r"<think> \boxed{2}", "2"), (r"\boxed {2}", "2")]
     found = [(graded.prediction, graded.verdict) for graded in grade_many("math", pairs, 0)]
     nothing = (None, "no_answer")

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cotsieve.answers.graders import NOT_READ
 from cotsieve.findings.dataset.folder import new_rows
 from cotsieve.findings.dataset.strata import shared_out
 from cotsieve.findings.failure_kinds import kinds
@@ -57,6 +58,7 @@ def model_facts(tables: ModelTables, problems: pa.Table) -> dict[str, Any]:
         "sweeps": [sweep_facts(tables, sweep) for sweep in tables.conditions],
         "lengths": written_lengths(tables.merged, tables.conditions),
         "failures": _failures(tables),
+        "not_read": tables.merged["error"].to_pylist().count(NOT_READ),
         "disagreements": disagreement_facts(tables),
         "effects": reasoning_effects(tables, problems),
         "provenance": dict(tables.provenance),
@@ -184,7 +186,7 @@ def disagreement_facts(tables: ModelTables) -> dict[str, Any] | None:
                 "graders": {},
             },
         )
-        entry["graders"][row["grader"]] = [row["verdict"], row["prediction"]]
+        entry["graders"][row["grader"]] = [row["verdict"], row["prediction"], row["reason"]]
     graders = list(dict.fromkeys(row["grader"] for row in rows))
     patterns = Counter(
         tuple(entry["graders"][grader][0] for grader in graders) for entry in by_answer.values()

@@ -20,6 +20,7 @@ DISAGREEMENTS = pa.schema(
         ("grader", pa.string()),
         ("verdict", pa.string()),
         ("prediction", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 
@@ -64,6 +65,7 @@ def compare_graders(
             "grader": grader,
             "verdict": graded.verdict,
             "prediction": graded.prediction,
+            "reason": graded.reason,
         }
         for row in found
         for grader, graded in row["graded"].items()
@@ -95,8 +97,8 @@ def disagreements(
     """The rows on which not all graders give the same verdict, in order.
 
     Each row has `text` (what a model wrote) and `answer` (the reference), and keeps all it has;
-    `graded` is added, which maps each grader to what it read and its verdict (Graded). Raises
-    BadInput for an unknown grader and for a reference that one of them cannot compare with.
+    `graded` is added, which maps each grader to what it read, its verdict and the reason (Graded).
+    Raises BadInput for an unknown grader and for a reference that one of them cannot compare with.
     """
     pairs = [(row["text"], row["answer"]) for row in rows]
     by_grader = [grade_many(grader, pairs, tolerance, processes) for grader in graders]

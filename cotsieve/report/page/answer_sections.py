@@ -131,7 +131,8 @@ def graders(facts: Facts) -> str:
 def _example(item: Facts, graders: Sequence[str]) -> tuple[str, ...]:
     read = [
         f"{_verdict(verdict)} <code>{escaped(prediction or '')}</code>"
-        for verdict, prediction in (item["graders"][grader] for grader in graders)
+        + (f" <small>{escaped(reason)}</small>" if reason else "")
+        for verdict, prediction, reason in (item["graders"][grader] for grader in graders)
     ]
     name = escaped(item["problem_id"])
     where = (f'<a href="#p={name}">{name}</a>', f"<code>{escaped(item['condition'])}</code>")
@@ -142,9 +143,18 @@ def _verdict(verdict: str) -> str:
     return f'<span class="verdict {verdict}">{VERDICT_WORDS[verdict]}</span>'
 
 
+def _not_read(count: int) -> str:
+    if not count:
+        return ""
+    return (
+        f" {count:,} answers count as wrong since they could not be read to their end (not read)."
+    )
+
+
 def failures(facts: Facts) -> str:
+    unread = _not_read(facts["not_read"])
     if not facts["failures"]:
-        return block("Failures", "Every rollout was made and graded; none failed.", "")
+        return block("Failures", f"Every rollout was made and graded; none failed.{unread}", "")
     rows = [
         (
             escaped(item["error"]),
@@ -158,7 +168,7 @@ def failures(facts: Facts) -> str:
         for item in facts["failures"][:_MOST_KINDS]
     ]
     total = sum(item["count"] for item in facts["failures"])
-    lead = f"{total:,} rollouts failed. They count neither as right nor as wrong."
+    lead = f"{total:,} rollouts failed. They count neither as right nor as wrong.{unread}"
     hidden = facts["failures"][_MOST_KINDS:]
     if hidden:
         rest = sum(item["count"] for item in hidden)

@@ -218,15 +218,71 @@
 
   // ---- one problem ------------------------------------------------------------------------------
   const THOUGHT = "</think>";
-  const written = (whole) => {
+  const written = (whole, prefix) => {
     const body = el("div", "text");
     const end = whole.lastIndexOf(THOUGHT);
-    if (end < 0) return prose(whole, body);
+    if (prefix) {
+      const given = el("span", "forced", prefix.trimStart());
+      given.title = "given: the words that open a forced answer";
+      body.append(given);
+    }
+    if (end < 0) return prose(prefix ? whole : whole.replace(/^\s*\n/, ""), body);
     const thought = el("details", "thought");
     thought.append(el("summary", "", `Reasoning, ${end.toLocaleString("en")} characters`));
-    thought.append(prose(whole.slice(0, end).replace(/^<think>/, ""), el("div", "text")));
+    thought.append(prose(whole.slice(0, end).replace(/^<think>/, "").trim(), el("div", "text")));
     body.append(thought);
     return prose(whole.slice(end + THOUGHT.length).trimStart(), body);
+  };
+  // What was read, with what is not in the baseline's reasoning marked, sentence by sentence.
+  const pieces = (whole) => whole.split(/(?<=[.?!]\s|\n)/);
+  const MOST = 4e6; // pairs of sentences that are compared
+  const compared = (before, after) => {
+    const one = pieces(before), two = pieces(after), told = [];
+    if (one.length * two.length > MOST) return [["del", before], ["ins", after]];
+    const longest = Array.from({ length: one.length + 1 }, () => new Uint32Array(two.length + 1));
+    for (let i = one.length - 1; i >= 0; i--) {
+      for (let j = two.length - 1; j >= 0; j--) {
+        longest[i][j] = one[i] === two[j] ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
+      }
+    }
+    let i = 0, j = 0;
+    while (i < one.length || j < two.length) {
+      if (i < one.length && j < two.length && one[i] === two[j]) told.push(["span", one[i++]]), j++;
+      else if (j === two.length || (i < one.length && longest[i + 1][j] >= longest[i][j + 1])) told.push(["del", one[i++]]);
+      else told.push(["ins", two[j++]]);
+    }
+    return told;
+  };
+  const readText = (sample, place, number) => {
+    const mine = sample.given ? sample.given[place] : -1;
+    if (mine < 0) return null;
+    const first = model().columns[0].samples[number] || model().columns[0].samples[0];
+    const base = first.given[place], whole = data.givens[mine];
+    const shown = el("details", "thought given");
+    const same = base === mine;
+    const told = whole.trim() ? `${whole.length.toLocaleString("en")} characters` : "nothing";
+    shown.append(el("summary", "", same ? `Reasoning it read: as it was, ${told}` : `Reasoning it read: ${told}, changed`));
+    shown.addEventListener("toggle", () => {
+      if (!shown.open || shown.childElementCount > 1) return;
+      const body = el("div", "text");
+      if (same || base < 0) body.append(whole.trim());
+      else for (const [tag, part] of compared(data.givens[base], whole)) body.append(el(tag, "", part));
+      shown.append(body);
+    });
+    return shown;
+  };
+  const taken = (column, sample, place) => {
+    const donor = sample.donors ? sample.donors[place] : -1;
+    if (donor < 0 && column.seed === null && !column.mean) return null;
+    const told = el("p", "words");
+    if (donor >= 0) {
+      const link = el("a", "", problems.id[donor]);
+      link.href = `#p=${encodeURIComponent(problems.id[donor])}`;
+      told.append("taken from ", link);
+    }
+    if (column.mean) told.append(`mean over ${column.mean}`);
+    if (column.seed !== null) told.append(`${told.textContent ? ", " : ""}seed ${column.seed}`);
+    return told;
   };
   const card = (column, place, index) => {
     const verdict = column.verdicts[place];
@@ -242,10 +298,14 @@
       if (prediction !== null) told.append(short(prediction));
       if (sample.tokens[place] >= 0) told.append(el("span", "tokens", `${sample.tokens[place].toLocaleString("en")} tokens`));
       if (sample.ends[place] === "l") told.append(el("span", "tag", "cut off"));
+      if (sample.followed[place] === "1") told.append(el("span", "tag", "follows the altered text"));
       drawn.append(told);
+      const from = taken(column, sample, place), read = index || model().given ? readText(sample, place, number) : null;
+      if (from) drawn.append(from);
+      if (read) drawn.append(read);
       const error = sample.errors[place], whole = text(sample.texts[place]);
       if (error !== undefined) drawn.append(el("p", "error", text(error)));
-      if (whole) drawn.append(written(whole));
+      if (whole) drawn.append(written(whole, column.prefix));
     });
     return drawn;
   };

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cotsieve.findings.necessity.judging import outcome
+from cotsieve.interventions.changed import kind_of, seed_of
+from cotsieve.report.facts.given_text import GivenTexts
 from cotsieve.report.facts.inputs import ModelTables, StudyTables
 from cotsieve.report.facts.wording import described
 from cotsieve.report.page.latex import DELIMITED, LONGEST, formulas
@@ -21,6 +23,8 @@ LETTERS = {"correct": "c", "incorrect": "i", "no_answer": "n", "failed": "f"}
 _VERDICTS = {letter: verdict for verdict, letter in LETTERS.items()}
 ABSENT = "-"
 _ENDS = {"stop": "s", "length": "l", "failed": "f", "imported": "i"}
+GIVEN_BUDGET = 20_000_000
+"""The same for texts that were given to be read."""
 BUDGET = 40_000_000
 """Characters of distinct text on a page; compressed it is a fifth or less."""
 _CAPS = (20_000, 8_000, 4_000, 2_000, 1_000, 500, 250)
@@ -43,7 +47,7 @@ class _Texts:
 
 def packed(tables: StudyTables, budget: int = BUDGET) -> dict[str, Any]:
     """The data of the explorer; see `explorer.js` for how it is read."""
-    texts = _Texts()
+    texts, givens = _Texts(), _Texts()
     problems = tables.problems
     ids = problems["problem_id"]
     data = {
@@ -60,13 +64,15 @@ def packed(tables: StudyTables, budget: int = BUDGET) -> dict[str, Any]:
             "question": texts.places(problems["question"].to_pylist()),
             "solution": texts.places(problems["solution"].to_pylist()),
         },
-        "models": [_model(model, ids, texts) for model in tables.models],
+        "models": [_model(model, tables, texts, givens) for model in tables.models],
     }
     cap = _cap(texts.known, budget)
     shown = [shortened(text, cap) for text in texts.known]
     longest = max(map(len, texts.known), default=0)
+    given_cap = _cap(givens.known, GIVEN_BUDGET)
     return data | {
         "texts": shown,
+        "givens": [shortened(text, given_cap) for text in givens.known],
         "cap": cap if longest > cap else None,
         "math": formulas([*shown, *_answers(tables)]),
         "delimiters": DELIMITED,
@@ -111,21 +117,57 @@ def _coded(column: pa.ChunkedArray) -> dict[str, Any]:
     return {"names": names, "of": [place.get(name, -1) for name in column.to_pylist()]}
 
 
-def _model(model: ModelTables, ids: pa.ChunkedArray, texts: _Texts) -> dict[str, Any]:
+def _model(
+    model: ModelTables, tables: StudyTables, texts: _Texts, givens: _Texts
+) -> dict[str, Any]:
+    ids = tables.problems["problem_id"]
     needs = {row["problem_id"]: row["needs_cot"] for row in model.necessity}
     drawn = {row["problem_id"] for row in model.drawn if not row["is_existing"]}
     marks = {True: "1", False: "0", None: ABSENT}
-    return {
+    data: dict[str, Any] = {
         "name": model.model,
         "sweep": model.sweep,
         "condition": model.condition,
+        "given": model.given,
         "needs": "".join(marks[needs.get(key)] for key in ids.to_pylist()),
         "drawn": "".join("1" if key in drawn else "0" for key in ids.to_pylist()),
         "columns": [
             _column(model, sweep, condition, rows, ids, texts)
+            | _given_words(model, tables, sweep, condition, rows)
             for sweep, condition, rows in _pieces(model)
         ],
     }
+    if model.family == "reasoning":
+        _add_given(data["columns"], model, tables.problems, givens)
+    return data
+
+
+def _given_words(
+    model: ModelTables, tables: StudyTables, sweep: str, condition: str, rows: pa.Table
+) -> dict[str, Any]:
+    """What was given beside the texts: the start of a forced answer, seed, whose mean it was."""
+    definition = model.definition(sweep, condition) or {}
+    found: dict[str, Any] = {"seed": seed_of(definition)}
+    if definition.get("answer") == "forced":
+        made = rows.filter(pc.is_valid(pc.field("text"))).slice(0, 1).to_pylist()
+        found["prefix"] = made[0]["answer_text"].removesuffix(made[0]["text"]) if made else None
+    reference = tables.settings.get("reference", {}).get(sweep)
+    if reference and kind_of(definition) == "mean":
+        found["mean"] = f"{reference['problems']} problems of {reference['source']}"
+    return found
+
+
+def _add_given(
+    columns: list[dict[str, Any]], model: ModelTables, problems: pa.Table, givens: _Texts
+) -> None:
+    """Add to every sample of every column the places of the reasoning that was read."""
+    ids, by_sweep = problems["problem_id"].to_pylist(), {}
+    for column in columns:
+        if column["sweep"] not in by_sweep:
+            by_sweep[column["sweep"]] = GivenTexts(model, problems, column["sweep"])
+        found = by_sweep[column["sweep"]].under(column["condition"])
+        for number, sample in enumerate(column["samples"]):
+            sample["given"] = givens.places(found.get((key, number)) for key in ids)
 
 
 def _pieces(model: ModelTables) -> Iterable[tuple[str, str, pa.Table]]:
@@ -179,6 +221,8 @@ def _column(
                 "tokens": [-1 if n is None else n for n in aligned["tokens"].to_pylist()],
                 "predictions": texts.places(aligned["prediction"].to_pylist()),
                 "texts": texts.places(aligned["text"].to_pylist()),
+                "donors": _donors(aligned["donor"], ids),
+                "followed": "".join(_FOLLOWED[known] for known in aligned["followed"].to_pylist()),
                 "errors": {
                     str(index): texts.place(error)
                     for index, error in enumerate(failed)
@@ -187,6 +231,17 @@ def _column(
             }
         )
     return column | {"verdicts": _overall(parts), "samples": parts}
+
+
+_FOLLOWED = {True: "1", False: "0", None: ABSENT}
+
+
+def _donors(column: pa.ChunkedArray, ids: pa.ChunkedArray) -> list[int] | None:
+    """Places of the problems that something was taken from; None where nothing was."""
+    if column.null_count == len(column):
+        return None
+    places = pc.index_in(column, value_set=ids.combine_chunks()).to_pylist()
+    return [-1 if place is None else place for place in places]
 
 
 def _overall(samples: list[dict[str, Any]]) -> str:

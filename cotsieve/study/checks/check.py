@@ -85,6 +85,18 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
             yield partial(_check_place, f"models.{name}.{key}", spec)
         yield partial(_check_model, plan, name, model)
 
+    published = study.anchors.published if study.anchors else {}
+    for name, model in [*study.models.items(), *published.items()]:
+        folder = getattr(model, "anchors_from", None)
+        if folder is not None:
+            yield partial(_check_published, f"models.{name}.anchors_from", folder)
+
+
+def _check_published(where: str, folder: str) -> None:
+    if not located(folder).is_dir():
+        what = f"there is no such folder (found: {folder!r})"
+        raise bad(where, what, "Correct the path.")
+
 
 def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     sources = plan.study.sources

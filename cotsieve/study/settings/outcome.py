@@ -8,9 +8,11 @@ from pydantic import Field
 from cotsieve.study.settings.part import Count, Name, Part
 from cotsieve.study.settings.sources import Exclusion
 
+Grader = Literal["numbers", "original", "codi", "math", "r2a", "thought-anchors"]
+
 
 class Grading(Part):
-    grader: Literal["numbers", "original", "codi", "math", "r2a"] = "numbers"
+    grader: Grader = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 

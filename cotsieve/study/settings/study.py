@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from cotsieve.study.settings.anchors import Anchors
 from cotsieve.study.settings.conditions import (
     MOST_CONDITIONS,
     AnyCondition,
@@ -107,6 +108,7 @@ class Study(Part):
     decoding: Decoding = Decoding()
     sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
     sieve: Sieve
+    anchors: Anchors | None = None
     grading: Grading = Grading()
     strata: Strata = Strata()
     draw: Draw

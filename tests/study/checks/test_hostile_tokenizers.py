@@ -8,7 +8,7 @@ import pytest
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import Problem
-from cotsieve.study.checks import preflight
+from cotsieve.study.checks import questions
 from cotsieve.study.settings.models import Lora, Model
 from cotsieve.weights.architecture import read_architecture
 
@@ -63,14 +63,14 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_tokenizer_that_explodes(change, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(preflight, "TOKENIZER_SECONDS", 3)
+    monkeypatch.setattr(questions, "TOKENIZER_SECONDS", 3)
     base = tmp_path / "base"
     shutil.copytree(BASE, base)
     tokenizer = json.loads((base / "tokenizer.json").read_text())
     (base / "tokenizer.json").write_text(json.dumps(tokenizer | change))
     model, shape = Planned.study.models["m"], read_architecture(base)
     with pytest.raises(BadInput) as caught:
-        preflight._check_questions(Planned(), "m", model, base, shape)
+        questions.check_questions(Planned(), "m", model, base, shape, [])
     told = str(caught.value)
     assert len(told.splitlines()) == 1 and "its tokenizer can" in told and str(base) in told
     assert capfd.readouterr() == ("", "")
