@@ -13,7 +13,8 @@ LONGEST_QUESTION = 100_000
 """Characters; longer ones are a mistake in the file, and no model could read them."""
 MOST_STEPS = 2**31 - 1
 
-_DIGITS = re.compile(r"[0-9]{1,10}")
+_PERCENT = re.compile(r"(?<=\d)\s+%(?=\s*$)")
+_DIGITS = re.compile(r"[0-9]{1,10}(?:\.0{1,10})?")
 _MARKER = re.compile(r"#{4,}+\s*+([^\n]*)")
 _MARKED_NUMBER = re.compile(r"#{4,}+\s*+-?\d+(?:,\d{3})*(?:\.\d+)?(?P<rest>[^\n]*)")
 
@@ -51,13 +52,22 @@ def answer_text(value: object) -> str:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         answer = exact(str(value))
     else:
-        answer = exact(value) if isinstance(value, str) else None
+        answer = exact(_PERCENT.sub("%", value)) if isinstance(value, str) else None
     if answer is None:
-        raise RowFault(
-            f"the answer {shown(value)} is not a number",
-            "Write one finite number, such as 1234, -5, 3.5 or 3/4.",
-        )
+        mend = "Write one finite number, such as 1234, -5, 3.5 or 3/4."
+        if isinstance(value, str) and "\\" in value:
+            mend += " LaTeX is read with grading: {grader: math}, or in the formats math500, math,"
+            mend += " deepscaler and am."
+        raise RowFault(f"the answer {shown(value)} is not a number", mend)
     return answer
+
+
+def number_or_latex(value: object) -> str:
+    """A reference answer as a number in canonical form, or else as it is written."""
+    try:
+        return answer_text(value)
+    except RowFault:
+        return latex_answer(value)
 
 
 def marked_answer(solution: str | None) -> str:
@@ -100,7 +110,7 @@ def steps_number(value: object) -> int:
     """A number of reasoning steps, text like "3" too; RowFault unless it is whole and from 0."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(value, str) and _DIGITS.fullmatch(value):
-        whole, value = True, int(value)
+        whole, value = True, int(value.partition(".")[0])
     if isinstance(value, float) and value.is_integer():
         whole, value = True, int(value)
     if not whole or not 0 <= value <= MOST_STEPS:
@@ -148,7 +158,7 @@ class Row(NamedTuple):
     answer: object = None
     steps: object = None
     answer_is: str = "number"
-    """Where the answer stands and what it is: "number" and "text" are in `answer`, "marked" is the
+    """Where the answer is, and what: "number", "text" and "either" in `answer`, "marked" is the
     number behind #### in the solution, "boxed" is the text in the solution's last box."""
     level: int | None = None
     subject: str | None = None

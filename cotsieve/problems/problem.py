@@ -51,7 +51,8 @@ class Problem:
     answer: str
     """The reference answer: a number in canonical form, such as 1234, -5, 3.5 or 3/4, or LaTeX as
     it is written, such as x \\in [-2,7]."""
-    steps: int
+    steps: int | None
+    """None where nothing tells them."""
     stratum: str
     error: str | None = None
     """Why the row cannot be used; the problem then counts as failed everywhere."""

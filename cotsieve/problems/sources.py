@@ -16,6 +16,7 @@ from cotsieve.problems.cells import (
     inner,
     latex_answer,
     marked_answer,
+    number_or_latex,
     question_text,
     shown,
     solution_text,
@@ -130,7 +131,8 @@ def row_of(definition: Mapping[str, object], record: dict) -> Row:
         return am_row(record)
     names = definition["columns"]
     cells = {key: cell(record, column) for key, column in names.items() if key != "id"}
-    return Row(**cells, answer_is="number" if "answer" in names else "marked")
+    read = "either" if definition.get("latex") else "number"
+    return Row(**cells, answer_is=read if "answer" in names else "marked")
 
 
 def _pair_row(which: str, record: dict) -> Row:
@@ -152,12 +154,18 @@ def _problem(name: str, definition: Mapping[str, object], row: int, record: dict
         raise found.fault
     solution = solution_text(found.solution)
     answer = _answer(found, solution)
-    given = found.steps is not None
-    steps = steps_number(found.steps) if given else count_steps(solution or "")
-    stratum = difficulty(steps) if given or solution is not None else UNKNOWN
+    steps = _steps(found, solution)
+    stratum = UNKNOWN if steps is None else difficulty(steps)
     about = {"level": found.level, "subject": found.subject}
     about["reasoning"] = None if found.reasoning is None else solution_text(found.reasoning)
     return Problem(problem_id, name, row, question, solution, answer, steps, stratum, **about)
+
+
+def _steps(row: Row, solution: str | None) -> int | None:
+    """As they are given, or counted; None where there is nothing to count in."""
+    if row.steps is not None:
+        return steps_number(row.steps)
+    return None if solution is None else count_steps(solution)
 
 
 def _answer(row: Row, solution: str | None) -> str:
@@ -165,6 +173,8 @@ def _answer(row: Row, solution: str | None) -> str:
         return marked_answer(solution)
     if row.answer_is == "boxed":
         return boxed_answer(solution)
+    if row.answer_is == "either":
+        return number_or_latex(row.answer)
     return latex_answer(row.answer) if row.answer_is == "text" else answer_text(row.answer)
 
 
@@ -188,15 +198,15 @@ def _failed(
         problem_id = _problem_id(name, definition, row, record)
     except RowFault:
         problem_id = f"{name}_{row}"
-    question, level, subject = "", None, None
+    question, steps, about = "", None, {}
     with contextlib.suppress(RowFault):
         found = row_of(definition, record)
-        level, subject = found.level, found.subject
+        about = {"level": found.level, "subject": found.subject}
+        with contextlib.suppress(RowFault):
+            steps = None if found.steps is None else steps_number(found.steps)
         question = question_text(found.question)
-    reason = str(fault)
-    return Problem(
-        problem_id, name, row, question, None, "", 0, UNKNOWN, reason, level=level, subject=subject
-    )
+    stratum = UNKNOWN if steps is None else difficulty(steps)
+    return Problem(problem_id, name, row, question, None, "", steps, stratum, str(fault), **about)
 
 
 def _without_copies(problems: list[Problem]) -> list[Problem]:

@@ -411,9 +411,9 @@ CASES = {
     ),
     "steps are words in CSV": (
         "a.csv",
-        b"question,answer,n\nq,1,3\nq,1,3.0\n",
+        b"question,answer,n\nq,1,3\nq,1,3.5\n",
         {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
-        ["a.csv row 1 (line 3)", "the steps are '3.0'", "whole number from 0"],
+        ["a.csv row 1 (line 3)", "the steps are '3.5'", "whole number from 0"],
     ),
     "unknown variant": (
         "a.json",

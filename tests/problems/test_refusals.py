@@ -57,7 +57,7 @@ def test_recorded_bad_rows_stay_with_their_reason(tmp_path):
     failed = problems[1]
     assert failed.error == 'missing ####. End the solution with "#### <number>", or map an answer.'
     assert (failed.question, failed.answer) == (GOOD["question"], "")
-    assert (failed.stratum, failed.steps) == ("unknown", 0)
+    assert (failed.stratum, failed.steps) == ("unknown", None)
     assert problems[2].question == ""
 
 

@@ -59,8 +59,23 @@ def refuse_all(checks: Iterable[Callable[[], object]]) -> None:
         raise BadInput(findings)
 
 
+def check_results(folder: Path) -> None:
+    """Raise BadInput where a file, a pipe or a broken link stands in the place of a folder."""
+    places = [folder.parent, folder, *(folder / name for name in ("kept", "rollouts", "traces"))]
+    for place in places:
+        if os.path.lexists(place) and not place.is_dir():
+            what = "it is no folder, but results are written there"
+            raise bad(place, what, "Move it away, or run in another folder (--directory).")
+    lock = folder / ".lock"
+    if os.path.lexists(lock) and not lock.is_file():
+        raise bad(
+            lock, "it is no file, but the study is locked by it", f"Remove it: rm -r '{lock}'"
+        )
+
+
 def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     study = plan.study
+    yield partial(check_results, Path("results") / study.study)
     for name, source in study.sources.items():
         if source.path is not None:
             yield partial(plan.problems, name)

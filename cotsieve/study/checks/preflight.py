@@ -188,7 +188,9 @@ def _check_hub_model(where: str, spec: str, revision: str | None) -> None:
         return
     except (OSError, ValueError):  # not in the cache: is it on the hub?
         pass
-    with explaining(f"{where}: {spec}", "or give the path of a local folder."):
+    with explaining(
+        f"{where}: {spec}", "or give the path of a local folder.", "there is no such folder"
+    ):
         HfApi().model_info(spec, revision=revision, timeout=10)
 
 

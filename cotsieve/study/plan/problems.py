@@ -21,6 +21,7 @@ from cotsieve.problems.problem import Problem, written_chain
 from cotsieve.problems.sources import read_source
 from cotsieve.problems.stratify_by import stratify
 from cotsieve.study.plan.shards import Groups, Shard, exact_shards, grouped
+from cotsieve.study.settings.outcome import SYMBOLIC
 from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import exclusion_definition, source_definition
@@ -62,7 +63,7 @@ class Plan:
         """All problems of a source that is on disk."""
         if name not in self._problems:
             source, path = self.study.sources[name], self.source_file(name)
-            problems = read_source(name, source_definition(source), path)
+            problems = read_source(name, self._definition(name), path)
             if source.hub is not None and len(problems) != source.hub.rows:
                 raise bad(
                     f"sources.{name}.hub.rows",
@@ -71,6 +72,12 @@ class Plan:
                 )
             self._problems[name] = problems
         return self._problems[name]
+
+    def _definition(self, name: str) -> dict[str, object]:
+        """How a source is read; its answers may be LaTeX where the grader compares that."""
+        source = self.study.sources[name]
+        latex = source.format == "columns" and self.study.grading.grader in SYMBOLIC
+        return source_definition(source) | ({"latex": True} if latex else {})
 
     @cached_property
     def selection(self) -> Selection:
@@ -191,10 +198,7 @@ class Plan:
         return digest([astuple(problem) for problem in self.candidates()], matches)
 
     def _definitions(self) -> list[object]:
-        sources = [
-            [name, source_definition(source), self._pin(name)]
-            for name, source in self.study.sources.items()
-        ]
+        sources = [[name, self._definition(name), self._pin(name)] for name in self.study.sources]
         return [sources, self._excluded, self.study.select.limit, decided(self.study.strata)]
 
     @cached_property
@@ -234,9 +238,9 @@ class Plan:
         exact = exact_shards(select(sources, self._exclusions, limit).problems, size)
         entries = sum(len(exclusion.values) for exclusion in self._exclusions)
         shards, rows_so_far, sure, pins = [], 0, 0, []
-        for name, source in self.study.sources.items():
+        for name in self.study.sources:
             rows = self._rows[name]
-            pins.append([name, self._pin(name), source_definition(source)])
+            pins.append([name, self._pin(name), self._definition(name)])
             if name in known:
                 shards += [shard for shard in exact if shard.source == name]
                 rows_so_far += rows

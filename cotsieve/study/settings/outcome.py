@@ -11,6 +11,10 @@ from cotsieve.study.settings.sources import Exclusion
 Grader = Literal["numbers", "original", "codi", "math", "r2a", "thought-anchors"]
 
 
+SYMBOLIC = ("math", "r2a")
+"""Graders that compare answers in LaTeX."""
+
+
 class Grading(Part):
     grader: Grader = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
