@@ -7,32 +7,10 @@ from pathlib import Path
 import pytest
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.problems.problem import Problem
 from cotsieve.study.checks import questions
-from cotsieve.study.settings.models import Lora, Model
 from cotsieve.weights.architecture import read_architecture
 
 BASE = Path(__file__).resolve().parents[3] / "resources/models/tiny-codi/base"
-LONG = Problem("a", "s", 0, "a" * 99_000, None, "1", 0, "2-step")
-
-
-class Planned:
-    """As much of a plan as counting the tokens of questions needs."""
-
-    class study:
-        sources = ("s",)
-
-        @staticmethod
-        def decoding_of(name):
-            return type("D", (), {"max_new_tokens": 8})
-
-        models = {"m": Model(checkpoint="a", base="b", lora=Lora(alpha=1.0))}  # noqa: RUF012
-
-    def source_file(self, name):
-        return BASE / "config.json"
-
-    def problems(self, name):
-        return [LONG]
 
 
 def split(pattern: str) -> dict:
@@ -68,9 +46,8 @@ def test_a_tokenizer_that_explodes(change, tmp_path, monkeypatch, capfd):
     shutil.copytree(BASE, base)
     tokenizer = json.loads((base / "tokenizer.json").read_text())
     (base / "tokenizer.json").write_text(json.dumps(tokenizer | change))
-    model, shape = Planned.study.models["m"], read_architecture(base)
     with pytest.raises(BadInput) as caught:
-        questions.check_questions(Planned(), "m", model, base, shape, [])
+        questions._counted(base, read_architecture(base), True, ["a" * 99_000])
     told = str(caught.value)
     assert len(told.splitlines()) == 1 and "its tokenizer can" in told and str(base) in told
     assert capfd.readouterr() == ("", "")
