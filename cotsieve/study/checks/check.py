@@ -13,6 +13,7 @@ from cotsieve.findings.original import import_checkpoint
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.interventions.thoughts import from_definition
 from cotsieve.problems.candidates import read_exclusion
+from cotsieve.study.checks.templates import check_template
 from cotsieve.study.identity.ingredients import is_local, model_identity, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.references import reference_problems, reference_source
@@ -125,22 +126,13 @@ def _check_place(where: str, spec: str) -> None:
 
 
 def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
-    model_identity(model)  # says which files are missing from local folders
     base = model.model if isinstance(model, ReasoningModel) else model.base
+    if isinstance(model, ReasoningModel) and model.style.prompt == "chat" and is_local(base):
+        check_template(f"models.{name}.style.prompt", located(base), model.style)
+    model_identity(model)  # says which files are missing from local folders
     if is_local(base):
         shape = outline_of(plan, name, located(base))
-        if isinstance(model, ReasoningModel) and model.style.prompt == "chat":
-            _check_template(f"models.{name}.style.prompt", located(base))
         refuse_all(_condition_checks(plan, name, model, shape))
-
-
-def _check_template(where: str, folder: Path) -> None:
-    """A chat template lies in a file of its own, or in the configuration of the tokenizer."""
-    settings = folder / "tokenizer_config.json"
-    inside = settings.is_file() and '"chat_template"' in settings.read_text(encoding="utf-8")
-    if not inside and not (folder / "chat_template.jinja").is_file():
-        what = f"there is no chat template in {folder}"
-        raise bad(where, what, "Add its chat_template.jinja, or write prompt: raw.")
 
 
 def outline_of(plan: Plan, name: str, base: Path) -> Outline:

@@ -12,9 +12,11 @@ from written import make_reasoner
 
 from cotsieve.demo.stories import make_sample, write_jsonl
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.checks.check import _check_template, check_study
+from cotsieve.study.checks.check import check_study
 from cotsieve.study.checks.preflight import preflight
+from cotsieve.study.checks.templates import check_template
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.models import Style
 from cotsieve.study.settings.reading import read_study
 
 WHERE = "models.r1.style.prompt"
@@ -22,15 +24,17 @@ WHERE = "models.r1.style.prompt"
 
 def test_a_chat_needs_a_template(tmp_path):
     with pytest.raises(BadInput) as caught:
-        _check_template(WHERE, tmp_path)
+        check_template(WHERE, tmp_path, Style(prompt="chat"))
     assert f"{WHERE}: there is no chat template in {tmp_path}" in str(caught.value)
     assert "prompt: raw" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
 def test_a_template_is_found_in_either_place(name, tmp_path):
-    (tmp_path / name).write_text(json.dumps({"chat_template": "{{ messages }}"}))
-    _check_template(WHERE, tmp_path)
+    template = "{{ messages[0].content }}"
+    text = template if name.endswith("jinja") else json.dumps({"chat_template": template})
+    (tmp_path / name).write_text(text)
+    check_template(WHERE, tmp_path, Style(prompt="chat"))
 
 
 def without(key: str) -> Callable[[Path], None]:
