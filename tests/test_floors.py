@@ -36,7 +36,9 @@ FLOORS = {
     "rollouts.schema": (),
     "findings": ("ground", "answers", "problems", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
-    "findings.reasoning": ("ground", "problems", "rollouts.schema", "findings"),
+    "findings.reasoning": (
+        "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
+    ),
     "findings.dataset": (
         "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
     ),
