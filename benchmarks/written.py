@@ -35,7 +35,7 @@ from benchmarks.written_model import (  # noqa: E402
     timed,
 )
 from cotsieve.engine.sampling import Nucleus, stream_seed  # noqa: E402
-from cotsieve.engine.written.engine import Start, families  # noqa: E402
+from cotsieve.engine.written.starts import Start, families  # noqa: E402
 from cotsieve.rollouts.given_reasoning import Trace, stored_trace  # noqa: E402
 from cotsieve.rollouts.schema import BASELINE  # noqa: E402
 from cotsieve.rollouts.written_rows import ablate, trace  # noqa: E402

@@ -23,7 +23,8 @@ FLOORS = {
     "ground": (),
     "answers.math": (),
     "answers": ("ground", "answers.math"),
-    "problems": ("ground", "answers"),
+    "problems.files": ("ground",),
+    "problems": ("ground", "answers", "problems.files"),
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
     "engine": ("ground", "weights"),
@@ -34,13 +35,14 @@ FLOORS = {
     "engine.loading": ("ground", "weights", "engine", "engine.written", "engine.library"),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
-    "findings": ("ground", "answers", "problems", "rollouts.schema"),
+    "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (
         "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
     ),
     "findings.dataset": (
-        "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
+        "ground", "problems", "problems.files", "rollouts.schema", "findings",
+        "findings.necessity",
     ),
     "findings.anchors": (
         "ground", "answers", "interventions", "rollouts.schema", "findings",

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cotsieve.engine.attention import Pass, causal
 from cotsieve.engine.continuations import Continuations, Prompts, length_mask
+from cotsieve.engine.products import product, proven_piece
 from cotsieve.weights.architecture import Architecture
 
 RESID_PRE = "resid_pre"
@@ -51,12 +53,25 @@ class Decoder:
         self._frequencies = frequencies.to(device, torch.float32)
         self._scaling = attention_scaling
         self._rotations: tuple[Tensor, Tensor] | None = None
+        self._head_piece: int | None = None
 
     def in_double(self) -> Self:
         """The same weights, with float64 for all that is computed from them; nothing is copied."""
         double = copy.copy(self)
         double.dtype = torch.float64
         return double
+
+    def prove_products(self, keep: int) -> None:
+        """See to it that no product depends on the rows beside a row; `keep` as in `logits`.
+
+        Blocks have products of equal shapes; those of the first stand for all.
+        """
+        for name in ("qkv", "out", "widen", "narrow"):
+            first = getattr(self.blocks[0], name)
+            piece = proven_piece(name, first.weight, first.bias)
+            for block in self.blocks:
+                getattr(block, name).piece = piece
+        self._head_piece = proven_piece("head", self.head[:keep], None)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings, (…) int64 → (…, H)."""
@@ -65,7 +80,8 @@ class Decoder:
     def logits(self, hidden: Tensor, keep: int) -> Tensor:
         """Scores of the first `keep` entries of the vocabulary, (R, H) → (R, keep), in float32 or
         float64."""
-        return at_least_float32(F.linear(hidden, self.head[:keep].to(hidden.dtype)))
+        head = self.head[:keep].to(hidden.dtype)
+        return at_least_float32(product(hidden, head, None, self._head_piece))
 
     def read(self, tokens: Tensor, lengths: Tensor, edit: Edit | None = None) -> Prompts:
         """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,).
@@ -85,10 +101,28 @@ class Decoder:
             values.append(value.transpose(1, 2).contiguous())
             if block is self.blocks[-1] and edit is None:
                 break  # no token reads the last block's output of a prompt
-            residual = block.finish(residual, _causal(query, keys[-1], values[-1]))
+            residual = block.finish(residual, causal(query, key, value))
             if edit:
                 residual = edit(index, RESID_POST, residual)
         return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
+
+    def run(self, inputs: Tensor, at: Pass, edit: Edit | None = None) -> Tensor | None:
+        """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, T, H).
+
+        None where the pass asks for keys and values alone.
+        """
+        residual = self._placed(inputs, at.positions)
+        rotation = self._rotation(at.positions, at.longest + at.longest_home)
+        for index, block in enumerate(self.blocks):
+            if edit:
+                residual = edit(index, RESID_PRE, residual)
+            attended = at.attend(index, *block.project(residual, rotation))
+            if attended is None:
+                return None
+            residual = block.finish(residual, attended)
+            if edit:
+                residual = edit(index, RESID_POST, residual)
+        return self.final_norm(residual)
 
     def step(self, inputs: Tensor, rows: Continuations, edit: Edit | None = None) -> Tensor:
         """Feed one vector to every continuation, (B, C, H) → final hidden state (B, C, H)."""
@@ -108,6 +142,16 @@ class Decoder:
         rows.length += 1
         return self.final_norm(residual)
 
+    def rotations(self, longest: int) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines of so many positions at least; once there are more, the tensors
+        are others."""
+        if self._rotations is None or len(self._rotations[0]) < longest:
+            places = torch.arange(2 * max(longest, 512), device=self.device, dtype=torch.float32)
+            angles = places[:, None] * self._frequencies
+            cosines, sines = angles.cos() * self._scaling, angles.sin() * self._scaling
+            self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
+        return self._rotations
+
     def _placed(self, inputs: Tensor, positions: Tensor) -> Tensor:
         if self.positions is None:
             return inputs
@@ -117,12 +161,7 @@ class Decoder:
         """Cosines and signed sines at `positions` < longest, to broadcast over heads; or None."""
         if self.positions is not None:
             return None
-        if self._rotations is None or len(self._rotations[0]) < longest:
-            places = torch.arange(2 * max(longest, 512), device=self.device, dtype=torch.float32)
-            angles = places[:, None] * self._frequencies
-            cosines, sines = angles.cos() * self._scaling, angles.sin() * self._scaling
-            self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
-        cosines, sines = self._rotations
+        cosines, sines = self.rotations(longest)
         return cosines[positions][..., None, :], sines[positions][..., None, :]
 
 
@@ -172,6 +211,8 @@ class _Linear:
 
     def __init__(self, weights: dict[str, Tensor], names: list[str], device, dtype):
         parts = [weights[f"{name}.weight"] for name in names]
+        self.piece: int | None = None
+        """Rows that are multiplied together; None: all."""
         self.weight = torch.cat(parts).to(device, dtype)
         biases = [weights.get(f"{name}.bias") for name in names]
         self.bias = None
@@ -183,7 +224,7 @@ class _Linear:
             self.bias = torch.cat(filled).to(device, dtype)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, *like(inputs, self.weight, self.bias))
+        return product(inputs, *like(inputs, self.weight, self.bias), self.piece)
 
 
 def _norm(weights, name: str, architecture: Architecture, device, dtype):
@@ -215,14 +256,6 @@ def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     return (given * cosines).addcmul_(turned, sines).to(heads.dtype)
 
 
-def _causal(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Causal attention inside prompts; pads come last, so no real token sees one."""
-    out = F.scaled_dot_product_attention(
-        query.transpose(1, 2), keys, values, is_causal=True, enable_gqa=True
-    )
-    return out.transpose(1, 2).flatten(2)
-
-
 def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     """Attention of one new token per continuation to its prompt and to its own tokens.
 
@@ -235,10 +268,8 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     shared = own.flatten(2, 3)
     to_prompt = (shared @ keys.transpose(-1, -2)).view(*own.shape[:-1], reach)
     to_own = own @ rows.keys[layer][:, :, :, :length].transpose(-1, -2)
-    own_mask = rows.own_mask(length)
-    to_own = at_least_float32(to_own) if own_mask is None else at_least_float32(to_own) + own_mask
     seen = at_least_float32(to_prompt) + rows.mask
-    weights = torch.cat((seen, to_own), -1).softmax(-1).to(query.dtype)
+    weights = torch.cat((seen, at_least_float32(to_own)), -1).softmax(-1).to(query.dtype)
     from_prompt = weights[..., :reach].flatten(2, 3) @ values
     from_own = weights[..., reach:] @ rows.values[layer][:, :, :, :length]
     attended = from_own + from_prompt.view(own.shape)

@@ -5,17 +5,15 @@ token is chosen and not yet fed. Running out of memory while feeding changes nei
 goes on from where it stood.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Protocol, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from cotsieve.engine.continuations import Continuations
 from cotsieve.engine.decoder import Decoder
-from cotsieve.engine.sampling import Nucleus, Picked, greedy
+from cotsieve.engine.sampling import Nucleus, Picked, greedy, uniform
 
 NOT_FINITE = "the logits are not finite numbers; run this model in a wider number format"
 
@@ -57,33 +55,12 @@ class Decoding:
     """Whether the token that ends an answer is part of it."""
     nucleus: Nucleus | None = None
 
-    def pick(self, scores: Tensor, draws: Sequence[float] | None) -> Picked:
-        """A token per row, (rows, vocabulary) float32; `draws` are for sampling."""
-        return self.nucleus.pick(scores, draws) if self.nucleus else greedy(scores)
-
-
-Settle = Callable[[tuple[int, int], list[int], float], Tensor | None]
-"""(key, what the row has written, how close its next token was) → scores of that token that do
-not depend on any batch, (1, vocabulary); None where the token is sure."""
-
-
-class State(Protocol):
-    """What a decoder remembers of rows, and goes on from."""
-
-    count: int
-    """Continuations of each problem; after `select` and `join` there is one of each."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def select(self, rows: Tensor) -> Self:
-        """Keep some rows, in ascending order."""
-
-    def fold(self) -> Self:
-        """The same rows, ready to be joined by others of any age."""
-
-    def join(self, parts: list[Self]) -> Self:
-        """One batch of several."""
+    def pick(self, scores: Tensor, seeds: Tensor, places: Tensor) -> Picked:
+        """A token per row, (rows, vocabulary) float32; the row's seed and its place in the text
+        give the number for sampling."""
+        if self.nucleus is None:
+            return greedy(scores)
+        return self.nucleus.pick(scores, uniform(seeds, places))
 
 
 @dataclass
@@ -92,7 +69,7 @@ class Rows:
 
     keys: list[tuple[int, int]]
     """(problem, condition) of every row."""
-    state: State
+    state: Continuations
     scores: Tensor | None
     """Logits of the next token, (rows, vocabulary) float32; None once it is chosen."""
     written: list[list[int]]
@@ -100,40 +77,25 @@ class Rows:
     choice_gaps: list[float]
     live: list[int]
     """The rows that have not ended; the others are fed on and never looked at."""
-    streams: list[np.random.Generator]
-    """One stream of uniform numbers per row; empty when decoding is greedy."""
-    draws: list[float] | None = None
-    """Numbers drawn for tokens not chosen yet: memory may run out in between."""
 
     @classmethod
     def begin(
         cls,
         keys: list[tuple[int, int]],
-        state: State,
+        state: Continuations,
         scores: Tensor,
         choice_gaps: list[float] | None = None,
-        streams: list[np.random.Generator] | None = None,
     ) -> "Rows":
         count = len(keys)
         gaps = choice_gaps or [inf] * count
         written: list[list[int]] = [[] for _ in keys]
-        live = list(range(count))
-        return cls(keys, state, scores, written, [inf] * count, gaps, live, streams or [])
+        return cls(keys, state, scores, written, [inf] * count, gaps, list(range(count)))
 
-    def choose(self, how: Decoding, settle: "Settle | None" = None) -> list[Finished]:
-        """Give every live row its next token; returns the rows that ended with it.
-
-        `settle` gives other scores for rows on which two batches might disagree.
-        """
-        if how.nucleus and self.draws is None:
-            self.draws = [stream.random() for stream in self.streams]
-        tokens, gaps, finite = how.pick(self.scores, self.draws)
-        for row in self.live if settle else ():
-            scores = settle(self.keys[row], self.written[row], gaps[row])
-            if scores is not None:
-                draws = self.draws and [self.draws[row]]
-                (tokens[row],), (gaps[row],), (finite[row],) = how.pick(scores, draws)
-        self.draws = None
+    def choose(self, how: Decoding) -> list[Finished]:
+        """Give every live row its best next token; returns the rows that ended with it."""
+        # One array, since every copy from a GPU waits for it; float64 holds all three kinds.
+        picked = torch.stack([part.double() for part in greedy(self.scores)]).tolist()
+        tokens, gaps, finite = [int(token) for token in picked[0]], picked[1], picked[2]
         ended, live = [], []
         for row in self.live:
             self.margins[row] = min(self.margins[row], gaps[row])
@@ -170,13 +132,7 @@ class Rows:
             [self.margins[row] for row in rows],
             [self.choice_gaps[row] for row in rows],
             list(range(len(rows))),
-            [self.streams[row] for row in rows] if self.streams else [],
         )
-
-    def folded(self) -> "Rows":
-        """The live rows, what they wrote being part of their prompts, so that any can join them."""
-        rows = self.only_live()
-        return replace(rows, state=rows.state.fold())
 
     def compact(self) -> None:
         """Drop the rows that ended, when that saves work."""
@@ -194,12 +150,7 @@ class Rows:
 
 
 def decode(
-    decoder: Decoder,
-    rows: Rows,
-    how: Decoding,
-    steps: int,
-    finished: list[Finished],
-    settle: Settle | None = None,
+    decoder: Decoder, rows: Rows, how: Decoding, steps: int, finished: list[Finished]
 ) -> None:
     """Write up to `steps` tokens per row; rows that end are added to `finished`.
 
@@ -208,7 +159,7 @@ def decode(
     for _ in range(steps):
         if rows.scores is None:
             rows.advance(decoder, how)
-        finished += rows.choose(how, settle)
+        finished += rows.choose(how)
         if not rows.live:
             return
         rows.compact()
@@ -225,5 +176,4 @@ def join(pool: list[Rows]) -> Rows:
         [margin for rows in parts for margin in rows.margins],
         [gap for rows in parts for gap in rows.choice_gaps],
         list(range(sum(len(rows.keys) for rows in parts))),
-        [stream for rows in parts for stream in rows.streams],
     )

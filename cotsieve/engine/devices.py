@@ -1,5 +1,8 @@
 """Where and in which number format a model runs, and how many rows at a time."""
 
+import os
+from pathlib import Path
+
 import torch
 
 from cotsieve.engine.decoder import Decoder
@@ -35,6 +38,11 @@ def set_matmul_mode(precision: str) -> None:
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    if precision in ("bf16", "fp16") and torch.version.cuda:
+        # Without room to split sums, a row's do not depend on the others; read when CUDA starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+        os.environ.setdefault("CUBLASLT_WORKSPACE_SIZE", "1")
+        torch.backends.cuda.preferred_blas_library("cublaslt")
 
 
 ON_CPU = 64
@@ -68,6 +76,20 @@ def row_bytes(decoder: Decoder, tokens: int) -> int:
     shape = decoder.architecture
     values = 2 * shape.layers * shape.kv_heads * shape.head_dim * tokens
     return 2 * values * decoder.dtype.itemsize + 3 * 4 * shape.vocabulary
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that keys and values may take, beside what this process holds of it already."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(SHARE * (free + held))
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable"))
+        return int(SHARE * int(available.split()[1]) * 1024)
+    except (OSError, StopIteration):
+        return int(SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def rows_that_fit(free: int, row: int) -> int:

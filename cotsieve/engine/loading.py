@@ -41,9 +41,12 @@ def load_reasoning_model(
     load = _lean_decoder if lean else _library_decoder
     decoder = load(folder, written, where, dtype)
     shape = decoder.architecture
+    if lean and dtype != torch.float32:
+        decoder.prove_products(shape.vocabulary)
     how = decoding_of(decoding, folder, tokenizer, shape.vocabulary)
     most = min(shape.max_positions, TYPICAL_PROMPT + written)
-    rows = chosen_rows(batch_rows, decoder, most, any_size=precision == "float32")
+    any_size = precision == "float32" or (lean and precision != "tf32")
+    rows = chosen_rows(batch_rows, decoder, most, any_size=any_size)
     engine = (WritingEngine if lean else _library_engine)(decoder, how, batch_rows=rows)
     return ReasoningModel(engine, shape, tokenizer, ReasoningStyle(**definition["style"]))
 

@@ -89,9 +89,14 @@ def difficulty(steps: int) -> str:
     return f"{steps}-step" if steps < 5 else "5+step"
 
 
-def problems_table(problems: Iterable[Problem]) -> list[dict]:
-    """Rows for a table with the schema `PROBLEMS`, in the order given."""
-    return [dataclasses.asdict(problem) for problem in problems]
+def problems_table(problems: Iterable[Problem], schema: pa.Schema = PROBLEMS) -> pa.Table:
+    """A table of problems, in the order given."""
+    problems = list(problems)
+    columns = [
+        pa.array([getattr(problem, field.name) for problem in problems], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def problems_from(table: pa.Table) -> list[Problem]:

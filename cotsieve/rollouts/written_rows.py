@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from cotsieve.engine.decoding import Completion
 from cotsieve.engine.sampling import stream_seed
-from cotsieve.engine.written.engine import ReadingEdit, Start, families
 from cotsieve.engine.written.model import ReasoningModel
 from cotsieve.engine.written.reading_edits import ReadingReference, ReferenceText, reading_edit
+from cotsieve.engine.written.starts import ReadingEdit, Start, families
 from cotsieve.ground.faults import BadInput
 from cotsieve.interventions.thoughts import Intervention
 from cotsieve.problems.problem import Problem

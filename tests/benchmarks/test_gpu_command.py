@@ -16,8 +16,8 @@ from cotsieve.ground.fingerprint import reached_files
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (2, 32, 4, 2, 8, 64, 503, 8)
 PROMISED = {"torch", "transformers", "pyarrow"}
-BROUGHT = {"numpy", "safetensors", "tokenizers"}
-"""Required by those three."""
+BROUGHT = {"numpy", "safetensors", "tokenizers", "triton"}
+"""Required by those three; Triton by the torch for GPUs, and nothing needs it elsewhere."""
 
 
 def imports(file: Path) -> set[str]:

@@ -27,7 +27,7 @@ def test_the_distribution_is_the_librarys(temperature, top_p):
     count = 4000
     row = scores(seed=int(10 * temperature))
     draws = np.random.default_rng(7).random(count)
-    picked = Nucleus(temperature, top_p).pick(row.expand(count, -1), draws.tolist())
+    picked = Nucleus(temperature, top_p).pick(row.expand(count, -1), torch.from_numpy(draws))
     expected = library_chances(row, temperature, top_p)[0].numpy()
     seen = np.bincount(picked.tokens, minlength=VOCABULARY)
     assert not seen[expected == 0].any()
@@ -46,7 +46,7 @@ def test_a_draw_is_the_place_in_the_vocabulary_order():
     chances = library_chances(scores(), 0.6, 0.95)[0]
     line = chances.cumsum(0)
     for draw in np.linspace(0, 0.999, 97):
-        (token,) = Nucleus(0.6, 0.95).pick(scores(), [float(draw)]).tokens
+        (token,) = Nucleus(0.6, 0.95).pick(scores(), torch.tensor([float(draw)])).tokens
         before = float(line[token - 1]) if token else 0.0
         assert before - 1e-6 <= draw <= float(line[token]) + 1e-6
 
@@ -54,24 +54,30 @@ def test_a_draw_is_the_place_in_the_vocabulary_order():
 def test_the_margin_is_the_distance_to_another_outcome():
     nucleus = Nucleus(1.0, 1.0)
     even = torch.zeros(1, 4)
-    assert nucleus.pick(even, [0.25 + 1e-7]).margins[0] == pytest.approx(1e-7, rel=1e-3)
-    assert nucleus.pick(even, [0.375]).margins[0] == pytest.approx(0.125)
+    assert nucleus.pick(even, torch.tensor([0.25 + 1e-7], dtype=torch.float64)).margins[
+        0
+    ] == pytest.approx(1e-7, rel=1e-3)
+    assert nucleus.pick(even, torch.tensor([0.375])).margins[0] == pytest.approx(0.125)
     tied = Nucleus(1.0, 0.5 + 1e-9)  # whether two tokens are inside hangs on the last bits
-    assert tied.pick(even, [0.1]).margins[0] < 1e-8
+    assert tied.pick(even, torch.tensor([0.1])).margins[0] < 1e-8
 
 
 def test_rows_do_not_see_each_other():
-    rows, draws = scores(rows=9), np.random.default_rng(1).random(9).tolist()
+    rows, draws = scores(rows=9), torch.from_numpy(np.random.default_rng(1).random(9))
     together = Nucleus(0.6, 0.95).pick(rows, draws)
     alone = [Nucleus(0.6, 0.95).pick(rows[i : i + 1], draws[i : i + 1]) for i in range(9)]
-    assert together.tokens == [token for one in alone for token in one.tokens]
+    assert together.tokens.tolist() == [token for one in alone for token in one.tokens.tolist()]
 
 
 def test_rows_that_are_not_numbers_are_told():
     rows = scores(rows=3)
     rows[1] = torch.nan
     rows[2, 4] = torch.nan
-    assert Nucleus(0.6, 0.95).pick(rows, [0.5] * 3).finite == [True, False, False]
+    assert Nucleus(0.6, 0.95).pick(rows, torch.full((3,), 0.5)).finite.tolist() == [
+        True,
+        False,
+        False,
+    ]
     assert greedy(rows).finite[0] and not greedy(rows).finite[1]
 
 

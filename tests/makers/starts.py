@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cotsieve.engine.written.engine import LONGEST_TAIL, Start, families
 from cotsieve.engine.written.model import ReasoningModel
+from cotsieve.engine.written.starts import LONGEST_TAIL, Start, families
 
 LENGTHS = (31, 5, 64, 12, 1, 47, 20, 33, 9)
 

@@ -7,11 +7,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines, read_source
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.problems.records import read_records
-from cotsieve.problems.sources import read_source
+from cotsieve.problems.files.records import read_records
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -1,11 +1,10 @@
 """Bad definitions, bad exclusion lists, and what becomes of many bad rows."""
 
 import pytest
-from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines, read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import read_exclusion
-from cotsieve.problems.sources import read_source
 
 
 @pytest.mark.parametrize(

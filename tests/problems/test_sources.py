@@ -4,10 +4,10 @@ import gzip
 import json
 
 import pytest
+from rows import read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import count_steps, difficulty
-from cotsieve.problems.sources import read_source
 
 MAPPED = {"question": "Frage", "answer": "Antwort"}
 
@@ -165,9 +165,9 @@ def test_a_bad_row_keeps_the_steps_it_was_given(tmp_path):
 
 
 def test_latex_in_a_column_is_taken_where_the_grader_compares_it(tmp_path):
-    rows = [{"Frage": "?", "Antwort": "\\frac{1}{2}"}, {"Frage": "!", "Antwort": "1,250"}]
+    rows = [{"Frage": "?", "Antwort": "\\sqrt{2}"}, {"Frage": "!", "Antwort": "1,250"}]
     plain = {"format": "columns", "columns": MAPPED}
     with pytest.raises(BadInput, match=r"grader: math.*formats math500"):
         _read(tmp_path, rows, plain)
     first, second = _read(tmp_path, rows, plain | {"latex": True})
-    assert (first.answer, second.answer) == ("\\frac{1}{2}", "1250")
+    assert (first.answer, second.answer) == ("\\sqrt{2}", "1250")

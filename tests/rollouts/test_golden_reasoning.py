@@ -14,7 +14,7 @@ from written import (
 )
 
 from cotsieve.answers.graders import predict
-from cotsieve.engine.written.engine import Start, families
+from cotsieve.engine.written.starts import Start, families
 from cotsieve.interventions.prompts import THOUGHTS, prompt_with_thought
 from cotsieve.rollouts.given_reasoning import stored_trace
 from cotsieve.rollouts.written_rows import ablate, trace

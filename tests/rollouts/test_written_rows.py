@@ -24,8 +24,8 @@ from written import (
     written_on,
 )
 
-from cotsieve.engine.written.engine import families
 from cotsieve.engine.written.reading_edits import donor_of
+from cotsieve.engine.written.starts import families
 from cotsieve.ground.seeds import seed_from
 from cotsieve.interventions.thoughts import Intervention
 from cotsieve.rollouts import written_rows

@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.engine.decoding import Decoding, Rows
+from cotsieve.engine.decoding import Decoding
+from cotsieve.engine.graphs import Graphs
 from cotsieve.engine.library.cached_rows import CachedRows, cache_of, layers_of
 from cotsieve.engine.library.model import LibraryDecoder
-from cotsieve.engine.written.engine import Family, Start, WritingEngine, reading_edit_of
+from cotsieve.engine.written.engine import WritingEngine
+from cotsieve.engine.written.seats import Seats
+from cotsieve.engine.written.starts import Family, Start, family_of, reading_edit_of
 from cotsieve.ground.faults import bad
 
 log = logging.getLogger(__name__)
@@ -23,7 +26,7 @@ FAR = 0.3
 
 
 class LibraryEngine(WritingEngine):
-    """The writing engine around a library model; all but the reading of starts is the same."""
+    """The writing engine around a library model; all but the memory of its rows is the same."""
 
     decoder: LibraryDecoder
 
@@ -33,8 +36,68 @@ class LibraryEngine(WritingEngine):
             log.info("%s runs one row at a time", decoder.architecture.family)
         super().__init__(decoder, how, batch_rows=batch_rows if decoder.architecture.batched else 1)
 
-    def _begun(self, group: list[Family]) -> Rows:
-        """Read families of equal size: what each shares once, then the rest of every member."""
+    def memory(self, waiting: Sequence[Family]) -> tuple["LibraryRows", Seats, Graphs]:
+        """Seats for as many rows as are wanted; their keys are the library's."""
+        rows = LibraryRows(self.decoder, self.how.vocabulary, self.batch_rows)
+        return rows, Seats(self.batch_rows, self.how, self.decoder.device), Graphs(False)
+
+
+class LibraryRows:
+    """The seats of a run as a library model fills them: side by side, all in one cache."""
+
+    dense = True
+    look = 1
+    shape = ()
+    tables = ()
+
+    def __init__(self, decoder: LibraryDecoder, vocabulary: int, seats: int):
+        """`vocabulary`: so many scores are asked for."""
+        self.decoder, self.vocabulary, self.seats = decoder, vocabulary, seats
+        self.free_homes = self.most_members = seats
+        self.read = 0
+        """Tokens that went through the model before anything was written; pads do not count."""
+        self._state: CachedRows | None = None
+
+    def reset(self) -> None:
+        self._state, self.read = None, 0
+
+    def begin(self, families: Sequence[Family], seats: Sequence[int]) -> Tensor:
+        """Read starts, and give scores of their first tokens, (seats, vocabulary) float32."""
+        state, scores = self._begun(families)
+        self._state = CachedRows.join([self._state, state]) if self._state else state
+        return scores
+
+    def count_for(self, seats: int) -> int:
+        return len(self._state.lengths)
+
+    def step(self, seats: slice, last: Tensor) -> Tensor:
+        """Feed all seats a token each, (n,) int64; scores of the next, (n, vocabulary)."""
+        return self.decoder.logits(self.decoder.feed(last[:, None], self._state), self.vocabulary)
+
+    def go_on(self, seats: Tensor | slice, going: Tensor) -> None:
+        """Rows that do not go on are fed on, and never looked at."""
+
+    def fed(self) -> None: ...
+
+    def leave(self, seats: Sequence[int], broken: Sequence[int]) -> None:
+        """They leave when the others move."""
+
+    def sparse(self, count: int, top: int) -> bool:
+        return 2 * count <= len(self._state.lengths)
+
+    def move(self, seats: Sequence[int]) -> None:
+        """Seat i takes over from seat `seats[i]`, and the others leave."""
+        if self._state is not None:
+            chosen = torch.tensor(seats, device=self.decoder.device)
+            self._state = self._state.select(chosen) if seats else None
+
+    def alone(self, start: Start, written: Sequence[int]) -> Tensor:
+        """Scores of the next token, (1, vocabulary), of a row that nothing stands beside."""
+        lone = replace(start, tokens=(*start.tokens, *written))
+        return self._begun([family_of([lone])])[1]
+
+    def _begun(self, group: Sequence[Family]) -> tuple[CachedRows, Tensor]:
+        """Read families: what each shares once, then the rest of every member."""
         members = [member for family in group for member in family.members]
         homes = [place for place, family in enumerate(group) for _ in family.members]
         reach = [kept for family in group for kept in family.reach]
@@ -53,16 +116,12 @@ class LibraryEngine(WritingEngine):
             order += places
         state, found = CachedRows.join(parts), torch.cat(scores)
         back = torch.tensor(order, device=self.decoder.device).argsort()
-        if len(parts) > 1:
-            state, found = state.ordered(back), found[back]
-        sampled = members if self.how.nucleus else []
-        streams = [np.random.default_rng(member.seed) for member in sampled]
-        return Rows.begin([member.key for member in members], state, found, streams=streams)
+        return (state.ordered(back), found[back]) if len(parts) > 1 else (state, found)
 
-    def _shared(self, group: list[Family]):
+    def _shared(self, group: Sequence[Family]):
         """What the model remembers of each family's common text; None where there is none."""
         lengths = [len(family.common) for family in group]
-        self.tokens_read += sum(lengths)
+        self.read += sum(lengths)
         if not max(lengths):
             return None
         padded = torch.zeros(len(group), max(lengths), dtype=torch.int64)
@@ -70,7 +129,9 @@ class LibraryEngine(WritingEngine):
             padded[row, : len(family.common)] = torch.tensor(family.common, dtype=torch.int64)
         device = self.decoder.device
         lengths = torch.tensor(lengths, device=device)
-        return self.decoder.read(padded.to(device), lengths, reading_edit_of(group))
+        return self.decoder.read(
+            padded.to(device), lengths, reading_edit_of([family.members[0] for family in group])
+        )
 
     def _forked(self, cache, homes: list[int], reach: list[int]) -> CachedRows:
         """Rows that go on from the first `reach` tokens of the families they belong to."""
@@ -89,10 +150,10 @@ class LibraryEngine(WritingEngine):
 
     def _read_on(self, members: Sequence[Start], size: int, state: CachedRows) -> Tensor:
         """Feed the last `size` tokens of every member; scores of what comes next."""
-        self.tokens_read += size * len(members)
+        self.read += size * len(members)
         tails = torch.tensor([member.tokens[-size:] for member in members])
         scores = self.decoder.feed(tails.to(self.decoder.device), state)
-        return self.decoder.logits(scores, self.how.vocabulary)
+        return self.decoder.logits(scores, self.vocabulary)
 
 
 def _hide(state: CachedRows, members: Sequence[Start], reach: Sequence[int]) -> None:
@@ -117,7 +178,7 @@ def refuse_unsound(engine: LibraryEngine) -> None:
     wanted = engine.decoder.logits(engine.decoder.model(lone).logits[:, -1], vocabulary)
     starts = [Start((0, 0), text), Start((1, 0), text[:3])][: engine.batch_rows]
     families = [Family(s.tokens[: len(s.tokens) // 2], (s,), (len(s.tokens) // 2,)) for s in starts]
-    found = engine._begun(families).scores[:1]
+    found = engine.memory(families)[0].begin(families, range(len(families)))[:1]
     apart = float((found - wanted).norm() / (wanted - wanted.mean()).norm().clamp(min=1e-9))
     if not apart < FAR:
         what = f"read in two parts, a text is scored otherwise than at once (by {apart:.2f})"

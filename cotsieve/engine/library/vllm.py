@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cotsieve.engine.decoding import Completion, Decoding, Finished
-from cotsieve.engine.written.engine import Family, Start
 from cotsieve.engine.written.model import ReasoningModel, ReasoningStyle, decoding_of
+from cotsieve.engine.written.starts import Family, Start
 from cotsieve.ground.faults import bad
 from cotsieve.weights.outline import read_outline
 from cotsieve.weights.tokenizer import load_tokenizer

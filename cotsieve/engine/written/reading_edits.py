@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.engine.decoder import Decoder
-from cotsieve.engine.written.engine import Change, ReadingEdit
+from cotsieve.engine.written.starts import Change, ReadingEdit
 from cotsieve.ground.faults import bad
 from cotsieve.ground.seeds import seed_from
 from cotsieve.interventions.thoughts import Intervention

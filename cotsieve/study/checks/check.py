@@ -59,7 +59,7 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     study = plan.study
     for name, source in study.sources.items():
         if source.path is not None:
-            yield partial(plan.problems, name)
+            yield partial(plan.asked, name)
     for item in study.select.exclude:
         yield partial(
             _published, item.path, partial(_read_exclusion, item.path, exclusion_definition(item))
@@ -183,7 +183,7 @@ def _check_condition(
 
 
 def _check_candidates(plan: Plan) -> None:
-    if not plan.selection.problems:
+    if not any(len(pool.places) for pool in plan.selection.pools):
         what = "the exclusions leave no problem"
         raise bad("select.exclude", what, "Exclude fewer, or add a source.")
 

@@ -14,7 +14,8 @@ _NAMED = 3
 def recorded_rows(plan: Plan) -> Iterator[str]:
     """A line for every source on disk whose bad rows are recorded as failed."""
     for name in _on_disk(plan):
-        bad_rows = [problem for problem in plan.problems(name) if problem.error]
+        pool = plan.asked(name)
+        bad_rows = list(pool.only(~pool.catalogue.usable[pool.places]).problems())
         if bad_rows:
             reasons = Counter(problem.error for problem in bad_rows).most_common(_NAMED)
             told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
@@ -36,7 +37,9 @@ def unmet_targets(plan: Plan) -> list[str]:
     draw = plan.study.draw
     if len(_on_disk(plan)) < len(plan.study.sources):
         return []
-    there = Counter(problem.stratum for problem in plan.candidates() if not problem.error)
+    there: Counter[str] = Counter()
+    for pool, names in zip(plan.selection.pools, plan.strata(), strict=True):
+        there.update(names[pool.catalogue.usable[pool.places]].tolist())
     existing = plan.study.existing
     if existing:
         rows = read_existing(located(existing.path), existing.variant)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from cotsieve.ground.faults import BadInput, bad
-from cotsieve.problems.problem import Problem
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.models import Model, ReasoningModel
 from cotsieve.weights.architecture import Outline
@@ -31,7 +32,7 @@ def check_questions(
     even the shortest fits the model."""
     room = shape.max_positions - written_positions(plan, name)
     latent = isinstance(model, Model)
-    tokens = sorted(_tokens(base, shape, latent, _local(plan), room))
+    tokens = sorted(_tokens(base, shape, latent, _extremes(plan, room)))
     if room <= 0 or (tokens and tokens[0] > room):
         shortest = f", the shortest question {tokens[0]}" if tokens else ""
         what = (
@@ -71,20 +72,27 @@ def _reading_room(plan: Plan, name: str, shape: Outline, longest: int) -> Iterat
         )
 
 
-def _local(plan: Plan) -> list[Problem]:
-    sources = plan.study.sources
-    names = [name for name in sources if plan.source_file(name).is_file()]
-    return [problem for name in names for problem in plan.problems(name) if not problem.error]
+def _extremes(plan: Plan, room: int) -> list[str]:
+    """The shortest question, the longest ones, and all that may be longer than `room`: a token has
+    at least one byte. Of the sources that are on disk."""
+    names = [name for name in plan.study.sources if plan.source_file(name).is_file()]
+    pools = [pool.only(pool.catalogue.usable[pool.places]) for pool in map(plan.asked, names)]
+    if not any(len(pool.places) for pool in pools):
+        return []
+    sizes = np.concatenate([pool.field("asked") for pool in pools])
+    longest = np.sort(sizes)[-MOST_ENCODED:][0]
+    shortest = sizes.min()
+    found, first = [], []
+    for pool in pools:
+        size = pool.field("asked")
+        chosen = pool.only((size >= longest) | (size > room)).problems()
+        found += [problem.question for problem in chosen]
+        first += [item.question for item in pool.only(size == shortest).first(1).problems()]
+    return [*first[: int(shortest < longest)], *found]
 
 
-def _tokens(
-    base: Path, shape: Outline, latent: bool, problems: list[Problem], room: int
-) -> Iterator[int]:
-    """Tokens of the shortest question, of the longest, and of all that may be longer than `room`:
-    a token has at least one byte."""
-    questions = sorted((problem.question for problem in problems), key=len)
-    chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
-    chosen += [text for text in questions[1:][:-MOST_ENCODED] if len(text.encode()) > room]
+def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> Iterator[int]:
+    """Tokens of questions."""
     file = base / "tokenizer.json"
     if file.is_file():
         from tokenizers import Tokenizer

@@ -145,7 +145,7 @@ def _uneven_rounds(study: Study) -> Iterator[Finding]:
     size, shard = study.publish.fill_round, study.engine.shard_size
     if size and not study.publish.fill:
         yield Finding("publish.fill_round", "nothing is filled", "Add publish.fill.")
-    if size and size % shard:
+    if size and shard != "auto" and size % shard:
         mend = f"Use a multiple, as {max(1, round(size / shard)) * shard}."
         yield Finding("publish.fill_round", f"{size} is no multiple of shard_size {shard}", mend)
 

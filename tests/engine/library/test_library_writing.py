@@ -16,8 +16,8 @@ from written import FAMILIES, GREEDY, SAMPLED, WINDOW, load, make_reasoner, stoc
 from cotsieve.engine.library import engine as library_writing
 from cotsieve.engine.library.engine import LibraryEngine
 from cotsieve.engine.written import engine as writing
-from cotsieve.engine.written.engine import ReadingEdit, Start
 from cotsieve.engine.written.reading_edits import ReadingReference, ReferenceText
+from cotsieve.engine.written.starts import ReadingEdit, Start, families
 from cotsieve.ground.faults import BadInput
 from cotsieve.weights import outline
 from cotsieve.weights.architecture import Architecture
@@ -277,7 +277,7 @@ def test_running_out_of_memory_changes_no_row(make):
 
 
 def groups_of(made):
-    return [family for start in made for family in writing.families([start], 64)]
+    return [family for start in made for family in families([start], 64)]
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])

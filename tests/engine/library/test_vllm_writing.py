@@ -10,7 +10,7 @@ from written import GREEDY, SAMPLED, STYLE, by_key, make_reasoner, problem, reci
 
 from cotsieve.engine.library.vllm import VllmEngine, load_vllm_model
 from cotsieve.engine.sampling import stream_seed
-from cotsieve.engine.written.engine import ReadingEdit, Start, families
+from cotsieve.engine.written.starts import ReadingEdit, Start, families
 from cotsieve.ground.faults import BadInput
 from cotsieve.rollouts.written_rows import trace
 

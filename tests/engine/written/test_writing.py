@@ -8,7 +8,7 @@ from starts import LENGTHS, lone, relatives, run, starts, tokens
 from written import GREEDY, SAMPLED, load, make_reasoner, stock, written_on
 
 from cotsieve.engine.written import engine as writing
-from cotsieve.engine.written.engine import Start, families
+from cotsieve.engine.written.starts import Start, families
 
 
 @pytest.fixture(scope="module")
@@ -115,17 +115,15 @@ class Cramped:
         self.failures += 1
         raise torch.OutOfMemoryError("not enough memory, says the test")
 
-    def read(self, given, lengths, edit=None):
-        if given.numel() > self._read:
+    def run(self, inputs, at, edit=None):
+        rows, count = inputs.shape[:2]
+        if at.lengths is None:
+            longest = int(at.positions.max()) + 1
+            if rows > self._rows or longest > self._longest:
+                self._refuse()
+        elif rows * count > self._read:
             self._refuse()
-        return self._decoder.read(given, lengths, edit)
-
-    def step(self, inputs, state, edit=None):
-        problems, count = inputs.shape[:2]
-        longest = int(state.prompts.lengths.max()) + state.length
-        if problems * count > self._rows or longest > self._longest:
-            self._refuse()
-        return self._decoder.step(inputs, state, edit)
+        return self._decoder.run(inputs, at, edit)
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
@@ -175,7 +173,7 @@ def test_an_error_that_is_not_about_memory_is_raised(folder):
     def step(*_):
         raise RuntimeError("shapes do not match")
 
-    model.engine.decoder.step = step
+    model.engine.decoder.run = step
     with pytest.raises(RuntimeError, match="shapes do not match"):
         run(model, lone(starts()))
 
@@ -197,4 +195,4 @@ def test_tokens_that_are_settled_alone_are_the_same(folder, decoding, monkeypatc
 def test_narrow_formats_settle_nothing(folder):
     model = load(folder)
     model.engine.decoder.dtype = torch.bfloat16
-    assert model.engine._settling({}) is None
+    assert model.engine.near() == 0

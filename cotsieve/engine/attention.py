@@ -1,0 +1,298 @@
+"""Attention of tokens to the keys their rows keep in slots: the one place where it is computed.
+
+Every row walks its own keys in chunks of a fixed size, in order: those it shares with others in a
+home, then its own. So nothing of a batch is in its sums. On a GPU the walk is a kernel; here is
+the same walk in torch, and in float32, where rows near a tie are settled in another way, as wide as
+it goes.
+
+Shapes: B rows, T tokens of each, N key heads, G query heads per key head, D head size, L keys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 256
+"""Keys that are summed up by themselves; homes are shared in whole chunks."""
+OWN_LANES, READING_LANES = 16, 64
+"""Query heads times tokens that are multiplied together: while text is written, and while starts
+are read. Fixed, so that no sum depends on how many there are."""
+Part = tuple[Tensor, Tensor, Tensor]
+"""Largest score (…, 1), sum of the weights (…, 1) and weighted sum of the values (…, D)."""
+
+
+class Kept(Protocol):
+    """The keys and values of all rows; see slots.py."""
+
+    keys: list[Tensor]
+    """Per layer, (vectors, D)."""
+    values: list[Tensor]
+    layers: int
+    heads: int
+    """N."""
+    narrow: bool
+    chunk: int
+    reading_width: int
+    home_step: int
+
+    def attended(self, at: "Pass", layer: int, query: Tensor) -> Tensor | None:
+        """By kernels, where there are any."""
+
+    def of_seats(self, pool: Tensor) -> Tensor: ...
+
+    def of_home(self, pool: Tensor, at: int) -> Tensor: ...
+
+    def rounded(self, longest: int, most: int) -> int: ...
+
+
+@dataclass
+class Pass:
+    """Tokens that go through the decoder together: where their keys are kept, what they see."""
+
+    slots: Kept
+    own_at: Tensor
+    """Where each row's own keys begin, (B,) in vectors of D numbers."""
+    own_step: int
+    """Vectors from one head's keys to the next one's."""
+    home_at: Tensor
+    """The same for the keys it shares, (B,)."""
+    shared: Tensor
+    """How many it shares, (B,)."""
+    hide: Tensor
+    """Positions [first, last) that later ones do not see, (B, 2)."""
+    places: Tensor
+    """Where among its row's own keys each token lies, (B, T)."""
+    longest: int
+    """No token lies at this place or later."""
+    homes: list[tuple[int, Tensor, int]]
+    """Homes in use: where each begins, the rows (numbers in 0 … B - 1) that read it, and how many
+    keys of it at most; for torch alone."""
+    lengths: list[int] | None = None
+    """Real tokens of each row, those behind them are pads; None: one token each is written."""
+    fresh: bool = False
+    """Nothing stands before the tokens, and nothing is hidden."""
+    silent: bool = False
+    """Nothing is asked of the last block but keys and values."""
+    home_lanes: Tensor | None = None
+    """Tiles of the rows of each home, for kernels."""
+    seats: slice | None = None
+    """Whose rows these are, where one token each is written."""
+
+    @property
+    def positions(self) -> Tensor:
+        """Of every token in its text, (B, T)."""
+        return self.shared[:, None] + self.places
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
+        """Keep keys and values (B, T, N, D); what the queries (B, T, N * G, D) find, flat."""
+        slots = self.slots
+        slots.keys[layer][self._spots] = key
+        slots.values[layer][self._spots] = value
+        if self.silent and layer == slots.layers - 1:
+            return None
+        if self.fresh and not slots.narrow:
+            return causal(query, key, value)
+        found = slots.attended(self, layer, query)
+        if found is not None:
+            return found
+        if self.lengths is not None and not slots.narrow:
+            kept = (pool[layer][self._all_spots] for pool in (slots.keys, slots.values))
+            return causal(query, *(part.transpose(1, 2) for part in kept), self._all_seen)
+        return self._in_torch(layer, query).to(query.dtype).flatten(2)
+
+    @cached_property
+    def _spots(self) -> Tensor:
+        """Where keys are put, (B, T, N); pads lie behind their row, at its last place at most."""
+        heads = torch.arange(self.slots.heads, device=self.places.device) * self.own_step
+        places = self.places.clamp(max=self.own_step - 1)
+        return (self.own_at[:, None] + places)[..., None] + heads
+
+    def _in_torch(self, layer: int, query: Tensor) -> Tensor:
+        """(B, T, N * G, D) → the same shape."""
+        slots, (_, count, heads, size) = self.slots, query.shape
+        asked = query if query.dtype == torch.float64 else query.float()
+        asked = asked.unflatten(2, (slots.heads, -1)).transpose(1, 2).flatten(2, 3) * size**-0.5
+        keys, values = (self._own(pool[layer]) for pool in (slots.keys, slots.values))
+        group = heads // slots.heads
+        if not (slots.narrow or self.homes):  # one part only
+            scores = asked @ keys.transpose(-1, -2)
+            scores += _laned(self._own_mask, slice(None), group, asked.shape[2])
+            out = scores.softmax(-1) @ values
+            return out.unflatten(2, (count, -1)).transpose(1, 2).flatten(2, 3)
+        found = []
+        for lanes in self._lanes(asked.shape[2]):
+            part = asked[:, :, lanes]
+            short = OWN_LANES - part.shape[2] if slots.narrow else 0
+            part = F.pad(part, (0, 0, 0, max(0, short)))
+            parts = []
+            for start in range(0, self.longest_home, slots.chunk):
+                chunk = slice(start, min(start + slots.chunk, self.longest_home))
+                parts.append(self._from_homes(layer, part, chunk, lanes, group))
+            for start in range(0, keys.shape[2], slots.chunk):
+                chunk = slice(start, start + slots.chunk)
+                mask = _laned(self._own_mask[..., chunk], lanes, group, part.shape[2])
+                parts.append(_part(part, keys[:, :, chunk], values[:, :, chunk], mask))
+            found.append(_joined(parts)[:, :, : lanes.stop - lanes.start])
+        out = found[0] if len(found) == 1 else torch.cat(found, 2)
+        return out.unflatten(2, (count, -1)).transpose(1, 2).flatten(2, 3)
+
+    def _lanes(self, count: int) -> list[slice]:
+        step = OWN_LANES if self.slots.narrow else count
+        return [slice(first, min(first + step, count)) for first in range(0, count, step)]
+
+    def _own(self, pool: Tensor) -> Tensor:
+        """The rows' own keys or values, (B, N, L, D)."""
+        slots = self.slots
+        longest = slots.rounded(self.longest, self.own_step)
+        if self.lengths is None:
+            return slots.of_seats(pool)[self.seats, :, :longest]
+        heads = torch.arange(slots.heads, device=pool.device)[:, None] * self.own_step
+        places = torch.arange(longest, device=pool.device)
+        return pool[self.own_at[:, None, None] + heads + places]
+
+    @cached_property
+    def reading_lanes(self) -> Tensor:
+        """Tiles of the real tokens of each row, numbered through all rows and pads."""
+        count = self.places.shape[1]
+        tokens = [range(row * count, row * count + n) for row, n in enumerate(self.lengths)]
+        return lanes_of(tokens, self.slots.reading_width, self.places.device)
+
+    @cached_property
+    def _all_spots(self) -> Tensor:
+        """Where the keys of all positions of each row lie, (B, N, L)."""
+        slots = self.slots
+        positions = torch.arange(self.longest + self.longest_home, device=self.places.device)
+        own = positions - self.shared[:, None]
+        heads = torch.arange(slots.heads, device=self.places.device)[:, None]
+        at_home = self.home_at[:, None] + positions
+        at_own = self.own_at[:, None] + own.clamp(0, self.own_step - 1)
+        at_home = at_home.clamp(max=slots.keys[0].shape[0] - 1)[:, None]
+        return torch.where(
+            (own < 0)[:, None],
+            at_home + heads * slots.home_step,
+            at_own[:, None] + heads * self.own_step,
+        )
+
+    @cached_property
+    def _all_seen(self) -> Tensor:
+        """Which positions each token sees, (B, 1, T, L) bool."""
+        positions = torch.arange(self._all_spots.shape[2], device=self.places.device)
+        earlier = positions <= self.positions[..., None]
+        return self._seen(earlier, positions.expand(len(earlier), -1))[:, None]
+
+    @cached_property
+    def longest_home(self) -> int:
+        return max((length for _, _, length in self.homes), default=0)
+
+    @cached_property
+    def _own_mask(self) -> Tensor:
+        """0 where a token sees a key of its own row, else -inf, (B, T, L)."""
+        longest = self.slots.rounded(self.longest, self.own_step)
+        places = torch.arange(longest, device=self.places.device)
+        return self._masked(places <= self.places[..., None], self.shared[:, None] + places)
+
+    @cached_property
+    def _home_mask(self) -> Tensor:
+        """0 where a token sees a key of its home, (B, T, L)."""
+        places = torch.arange(self.longest_home, device=self.places.device)
+        seen = (places < self.shared[:, None])[:, None].expand(-1, self.places.shape[1], -1)
+        return self._masked(seen, places.expand(len(seen), -1))
+
+    def _masked(self, seen: Tensor, absolute: Tensor) -> Tensor:
+        seen = self._seen(seen, absolute)
+        return torch.zeros(seen.shape, device=seen.device).masked_fill_(~seen, -torch.inf)
+
+    def _seen(self, seen: Tensor, absolute: Tensor) -> Tensor:
+        """What is left of `seen`, (B, T, L), once hidden positions are hidden."""
+        first, last = self.hide[:, :1], self.hide[:, 1:]
+        hidden = ((absolute >= first) & (absolute < last))[:, None]
+        return seen & ~(hidden & (self.positions >= last)[..., None])
+
+    def _from_homes(
+        self, layer: int, asked: Tensor, chunk: slice, lanes: slice, group: int
+    ) -> Part:
+        """What all rows find in one chunk of their homes; nothing, where they have none there."""
+        shape = (*asked.shape[:-1], 1)
+        top = asked.new_full(shape, -torch.inf)
+        total, sums = torch.zeros_like(top), torch.zeros_like(asked)
+        for at, rows, length in self.homes:
+            if length <= chunk.start:
+                continue
+            keys, values = (
+                self.slots.of_home(pool[layer], at)[None, :, chunk]
+                for pool in (self.slots.keys, self.slots.values)
+            )
+            mask = _laned(self._home_mask[rows][..., chunk], lanes, group, asked.shape[2])
+            if self.slots.narrow:
+                part = _part(asked[rows], keys, values, mask)
+            else:
+                part = _merged_part(asked[rows], keys[0], values[0], mask)
+            for whole, piece in zip((top, total, sums), part, strict=True):
+                whole[rows] = piece
+        return top, total, sums
+
+
+def causal(query: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Attention inside texts (B, T, …), in torch's own order: each token sees those before it,
+    pads coming last, or what `seen` (B, 1, T, L) says."""
+    query, keys, values = (given.transpose(1, 2) for given in (query, keys, values))
+    out = F.scaled_dot_product_attention(
+        query, keys, values, seen, is_causal=seen is None, enable_gqa=True
+    )
+    return out.transpose(1, 2).flatten(2)
+
+
+def lanes_of(tokens: Sequence[Sequence[int]], width: int, device: torch.device) -> Tensor:
+    """A table of tiles, (tiles, width): each of them has tokens of one list only, else -1."""
+    tiles = [
+        [*part, *[-1] * (width - len(part))]
+        for some in tokens
+        for part in (some[first : first + width] for first in range(0, len(some), width))
+    ]
+    return torch.tensor(tiles, dtype=torch.int32, device=device).view(-1, width)
+
+
+def _laned(mask: Tensor, lanes: slice, group: int, count: int) -> Tensor:
+    """The mask (B, T, L) of tokens as one of lanes, (B, 1, lanes or 1, L)."""
+    if mask.shape[1] > 1:
+        mask = mask.repeat_interleave(group, 1)[:, lanes]
+        mask = F.pad(mask, (0, 0, 0, count - mask.shape[1]))
+    return mask[:, None]
+
+
+def _part(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Part:
+    """Of queries (B, N, lanes, D) on keys and values (B, N, L, D)."""
+    scores = asked @ keys.to(asked.dtype).transpose(-1, -2)
+    scores += mask
+    top = scores.amax(-1, keepdim=True)
+    weights = scores.sub_(top.clamp(min=torch.finfo(top.dtype).min)).exp_()
+    return top, weights.sum(-1, keepdim=True), weights @ values.to(asked.dtype)
+
+
+def _merged_part(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Part:
+    """The same for rows (B, N, lanes, D) of one home (N, L, D), which is read once for all."""
+    rows, _, lanes, _ = asked.shape
+    merged = asked.transpose(0, 1).flatten(1, 2)
+    mask = mask[:, 0].expand(-1, lanes, -1).flatten(0, 1)
+    return tuple(
+        part.unflatten(1, (rows, lanes)).transpose(0, 1)
+        for part in _part(merged, keys, values, mask)
+    )
+
+
+def _joined(parts: list[Part]) -> Tensor:
+    """The whole from its parts, in order."""
+    top, total, sums = parts[0]
+    for theirs, more, added in parts[1:]:
+        new = torch.maximum(top, theirs)
+        base = new.clamp(min=torch.finfo(new.dtype).min)
+        old, fresh = (top - base).exp(), (theirs - base).exp()
+        total = total * old + more * fresh
+        sums = sums * old + added * fresh
+        top = new
+    return sums / total

@@ -1,0 +1,82 @@
+"""The kernels compute what torch computes, run by Triton's interpreter where there is no GPU."""
+
+import os
+
+import pytest
+import torch
+
+from cotsieve.engine import gpu
+from cotsieve.engine.graphs import Graphs
+from cotsieve.engine.sampling import GOLDEN, uniform
+from cotsieve.weights.architecture import Architecture
+
+CPU = torch.device("cpu")
+
+
+def shape(heads: int, kv_heads: int, size: int) -> Architecture:
+    return Architecture(
+        family="llama", layers=1, hidden=32, heads=heads, kv_heads=kv_heads, head_dim=size,
+        intermediate=32, vocabulary=64, base_vocabulary=64, norm_eps=1e-5, max_positions=1024,
+        activation="silu", tied=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def kernels(monkeypatch):
+    monkeypatch.setitem(os.environ, "TRITON_INTERPRET", "1")
+    pytest.importorskip("triton", reason="needs Triton, which torch for GPUs brings")
+    from cotsieve.engine import kernels
+
+    return kernels
+
+
+def test_tokens_are_those_of_torch(kernels):
+    gpu._check_tokens(kernels, CPU)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+@pytest.mark.parametrize("heads", [(6, 2, 16), (5, 5, 20), (4, 1, 8)], ids=str)
+def test_rows_find_what_they_find_in_torch(kernels, heads, dtype):
+    """The same bits whether their beginning is shared or not."""
+    gpu._check_attention(kernels, CPU, shape(*heads), dtype)
+
+
+def test_torch_alone_finds_the_same_bits_behind_a_shared_text():
+    for dtype in (torch.float16, torch.bfloat16):
+        found = [gpu._found(None, CPU, shape(6, 2, 16), dtype, shared) for shared in (0, 256)]
+        assert found[0].equal(found[1])
+
+
+def test_kernels_that_compute_something_else_are_not_used(caplog, monkeypatch):
+    def wrong(*_):
+        raise RuntimeError("they choose other tokens")
+
+    monkeypatch.setattr(gpu, "_check_tokens", wrong)
+    assert gpu.kernels_for(torch.device("cuda", 7), shape(4, 2, 8), torch.float16) is None
+    assert len(caplog.records) == 1 and "torch alone" in caplog.text
+
+
+def test_a_graph_that_cannot_be_captured_is_told_once(caplog):
+    """Every pass is then done as it is, once each."""
+    graphs, table = Graphs(True), torch.zeros(3)
+    for number in range(3):
+        graphs.run((4, 256), lambda: table.add_(1), [table])
+        assert table.tolist() == [number + 1] * 3
+    assert len(caplog.records) == 1 and not graphs.wanted
+
+
+def test_numbers_are_those_of_splitmix64():
+    """By whole numbers in Python, for seeds and places at the ends of their ranges."""
+
+    def mixed(bits: int) -> int:
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            bits = ((bits ^ (bits >> shift)) * factor) % 2**64
+        return bits ^ (bits >> 31)
+
+    seeds, places = [0, 1, 2**62 + 7, 2**63 - 1], [0, 5, 30_000, 1]
+    found = uniform(torch.tensor(seeds), torch.tensor(places))
+    pairs = zip(seeds, places, strict=True)
+    wanted = [mixed((mixed(s) + (p + 1) * GOLDEN) % 2**64) >> 11 for s, p in pairs]
+    assert (found * 2**53).tolist() == wanted
+    many = uniform(torch.zeros(20_000, dtype=torch.int64), torch.arange(20_000))
+    assert abs(float(many.mean()) - 0.5) < 0.01 and float(many.min()) >= 0
