@@ -4,13 +4,13 @@ from pathlib import Path
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.reasoning.trace_files import export_traces, read_trace_file
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         told = named(snakemake.params)
         merged = read(snakemake.input.merged, MERGED)
         problems = read(snakemake.input.problems, PROBLEMS)
