@@ -101,3 +101,16 @@ def trace_choice():
     return chosen | (
         {"least_tokens": least_tokens(study)} if "least_tokens" in chosen else {}
     )
+
+
+def trace_form(model):
+    """What of a study decides its traces in the form of another one."""
+    sweep, style = study.sieve_of(model).sweep, study.models[model].style
+    return {
+        "sweep": sweep,
+        "conditions": conditions_of(model, sweep),
+        "model": model,
+        "instruction": bool(style.instruction),
+        "greedy": study.decoding_of(model).temperature == 0,
+        "close": style.close,
+    }

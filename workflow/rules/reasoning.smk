@@ -139,3 +139,36 @@ rule quality:
         },
     script:
         "../scripts/quality.py"
+
+
+rule export_traces:
+    """Write traces in the file form of "From Reasoning to Answer" (not made by default)."""
+    input:
+        expand(
+            "results/{study}/export/{model}/reasoning_traces",
+            study=STUDY,
+            model=[
+                model for model in REASONING if study.models[model].traces == "own"
+            ],
+        ),
+
+
+rule export_traces_of_model:
+    """Write what a model wrote on its own, and behind an empty or finished thought."""
+    input:
+        merged="results/{study}/merged/{model}.parquet",
+        problems="results/{study}/problems.parquet",
+    output:
+        directory("results/{study}/export/{model}/reasoning_traces"),
+    log:
+        "results/{study}/logs/export_traces/{model}.log",
+    wildcard_constraints:
+        model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("export_traces_of_model"),
+        code=code_of("export_traces"),
+        form=lambda wildcards: {"form": trace_form(wildcards.model)},
+    script:
+        "../scripts/export_traces.py"
