@@ -18,6 +18,7 @@ include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/reasoning.smk"
+include: "workflow/rules/anchors.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -44,6 +45,10 @@ rule all:
         expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
         published_traces(),
+        [table for model in ANCHORED for table in anchor_tables(model)],
+        expand(
+            "results/{study}/report/anchors/{model}.html", study=STUDY, model=ANCHORED
+        ),
         f"results/{STUDY}/report/index.html",
         f"results/{STUDY}/report/figures",
         f"results/{STUDY}/report/throughput.html",

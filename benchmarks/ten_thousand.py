@@ -52,7 +52,7 @@ def make_study(folder: Path) -> None:
 
 
 def _problems():
-    return Plan(read_study(STUDY | {"select": {}})).selection.problems
+    return Plan(read_study(STUDY | {"select": {}})).selection.problems()
 
 
 def _tested(problem, index: int) -> dict:

@@ -23,7 +23,8 @@ FLOORS = {
     "ground": (),
     "answers.math": (),
     "answers": ("ground", "answers.math"),
-    "problems": ("ground", "answers"),
+    "problems.files": ("ground",),
+    "problems": ("ground", "answers", "problems.files"),
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
     "engine": ("ground", "weights"),
@@ -34,11 +35,15 @@ FLOORS = {
     "engine.loading": ("ground", "weights", "engine", "engine.written", "engine.library"),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
-    "findings": ("ground", "answers", "problems", "rollouts.schema"),
+    "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.dataset": (
-        "ground", "problems", "rollouts.schema", "findings", "findings.necessity",
+        "ground", "problems", "problems.files", "rollouts.schema", "findings",
+        "findings.necessity",
+    ),
+    "findings.anchors": (
+        "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
     "study.settings": ("ground", "problems", "interventions"),
     "study.identity": ("ground", "study.settings"),
@@ -55,7 +60,7 @@ FLOORS = {
     "report.facts": (
         "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
         "findings.necessity",
-        "findings.reasoning", "findings.dataset",
+        "findings.reasoning", "findings.dataset", "findings.anchors.trace_rollouts",
     ),
     "report.page": (
         "ground", "interventions", "rollouts.schema", "findings", "findings.necessity",

@@ -1,8 +1,9 @@
-"""From a generated text to a verdict, by one of five named rules.
+"""From a generated text to a verdict, by one of six named rules.
 
 "numbers" is the corrected default for numbers; "original" is the rule of the GSM8K expansion study
 and "codi" that of the CODI evaluation script, both kept as published. "math" compares LaTeX answers
-in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K), as published.
+in boxes by math-verify; "r2a" is the rule of "From Reasoning to Answer" (PRM800K), and
+"thought-anchors" that of "Thought Anchors", as published.
 """
 
 import math
@@ -16,17 +17,19 @@ from cotsieve.answers.numbers import answer_number
 from cotsieve.answers.published import as_float, codi_number, original_number
 from cotsieve.answers.symbolic import LONGEST_ANSWER, verdicts
 from cotsieve.answers.thinking import read_response, visible
+from cotsieve.answers.thought_anchors import read_answer
 from cotsieve.ground.faults import BadInput, bad
 
 NOT_READ = "not read"
 """Reason of an incorrect answer that could not be compared: the texts differ, and one of them
 could not be read to its end."""
-SYMBOLIC = ("math", "r2a")
+SYMBOLIC = ("math", "r2a", "thought-anchors")
 """Graders of LaTeX answers; they compute in worker processes, so ask for many verdicts at once."""
 GRADERS = ("numbers", "original", "codi", *SYMBOLIC)
 LIBRARIES = {
     "math": ("antlr4-python3-runtime", "latex2sympy2_extended", "math-verify", "sympy"),
     "r2a": ("pylatexenc", "sympy"),
+    "thought-anchors": ("antlr4-python3-runtime", "sympy"),
 }
 """Grader → the packages whose versions can change its verdicts; the others use none."""
 
@@ -70,7 +73,7 @@ def predict(grader: str, text: str) -> str | None:
     "numbers", "original" and "codi" read a number. "math" reads the last box, or the last ones
     that belong together, "r2a" the last box with at most one level of braces inside; both look
     behind the last </think>, where "r2a" needs one and "math" takes a text without any thinking
-    whole.
+    whole. "thought-anchors" reads the first box that is not empty, wherever it stands.
     """
     if grader == "numbers":
         return answer_number(text)
@@ -82,6 +85,8 @@ def predict(grader: str, text: str) -> str | None:
         return final_boxes(visible(text))
     if grader == "r2a":
         return read_response(text).extracted or None
+    if grader == "thought-anchors":
+        return read_answer(text) or None
     raise _unknown(grader)
 
 

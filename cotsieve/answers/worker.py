@@ -62,6 +62,10 @@ def _comparison(grader: str) -> Callable[[str, str], bool]:
         from cotsieve.answers.math import equality
 
         return equality.equal
+    if grader == "thought-anchors":
+        from cotsieve.answers import thought_anchors
+
+        return thought_anchors.equal
     from cotsieve.answers import r2a
 
     return r2a.equal

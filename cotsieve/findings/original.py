@@ -14,8 +14,9 @@ from cotsieve.findings.published import Number, json_rows, tested_row
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.ground.files import write_text
 from cotsieve.ground.seeds import digest
+from cotsieve.problems.files.records import refuse
+from cotsieve.problems.files.segments import read_text
 from cotsieve.problems.problem import Problem
-from cotsieve.problems.records import read_text, refuse
 
 _FILE_MEND = "Use the checkpoint file that expand_gsm8k_cot_dataset.py wrote."
 _TEXTS = ("gsm8k_id", "question", "full_solution", "source")

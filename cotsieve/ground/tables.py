@@ -114,6 +114,20 @@ def read(
         return pa.concat_tables([empty.select(chosen), *_checked(path, file, chosen, where)])
 
 
+def parts(
+    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The row groups of a table that `writing` made, one in memory at a time; see `read`.
+
+    That its content is damaged may be told only after the last one.
+    """
+    with _damage_told(path):
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        if file.schema_arrow.remove_metadata() != schema:
+            raise bad(path, "its columns are not those this version writes", _mend(path))
+        yield from _checked(path, file, list(schema.names if columns is None else columns))
+
+
 def check(path: str | Path) -> None:
     """Raise BadInput when a table is damaged; one row group of it is in memory at a time."""
     with _damage_told(path):

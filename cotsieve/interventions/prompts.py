@@ -21,6 +21,12 @@ THOUGHTS = {
 }
 """Mode → what stands in the think block; None leaves it open for the model to fill."""
 
+THOUGHT_ANCHORS = (
+    "Solve this math problem step by step. You MUST put your final answer in \\boxed{}. Problem: ",
+    " Solution: \n",
+)
+"""What stands before and behind the problem in "Thought Anchors" (arXiv 2506.19143)."""
+
 
 class Reasoning(NamedTuple):
     """A response taken apart at its tags."""

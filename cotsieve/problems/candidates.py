@@ -1,13 +1,19 @@
 """Which problems enter a study: sources in order, without excluded ones, up to a limit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from cotsieve.ground.faults import Finding, bad
+from cotsieve.problems.catalogue import Catalogue, alike
 from cotsieve.problems.cells import RowFault, cell, identity_text, inner, question_text, shown
+from cotsieve.problems.files.records import read_records, refuse
+from cotsieve.problems.files.segments import place, read_text
+from cotsieve.problems.index import DECIDES, key_of
 from cotsieve.problems.problem import Problem
-from cotsieve.problems.records import place, read_records, read_text, refuse
 from cotsieve.problems.sources import (
     FORMATS,
     VARIANTS,
@@ -43,35 +49,75 @@ class Match(NamedTuple):
     """Distinct entries that no row of the sources has, in list order."""
 
 
+class Pool(NamedTuple):
+    """Problems of one source: its catalogue, and their places there, in order."""
+
+    catalogue: Catalogue
+    places: np.ndarray
+
+    def field(self, name: str) -> np.ndarray:
+        """A field of the index, of these problems."""
+        return self.catalogue.index[name][self.places]
+
+    def only(self, wanted: np.ndarray) -> "Pool":
+        """Those of the problems that are wanted, one truth value for each."""
+        return self._replace(places=self.places[wanted])
+
+    def first(self, count: int) -> "Pool":
+        """The first of them."""
+        return self._replace(places=self.places[:count])
+
+    def at(self, numbers: np.ndarray) -> "Pool":
+        """Those with some numbers, which ascend."""
+        return self._replace(places=self.places[numbers])
+
+    def problems(self) -> Iterator[Problem]:
+        """They themselves; few of them are in memory."""
+        return self.catalogue.problems(self.places)
+
+    def content(self, fields: Sequence[str] = DECIDES) -> str:
+        """A digest that changes when anything about them does, or what some fields tell."""
+        told = hashlib.sha256()
+        for field in fields:
+            told.update(self.field(field).tobytes())
+        return told.hexdigest()[:32]
+
+
 class Selection(NamedTuple):
     """The chosen problems, and what was noticed on the way."""
 
-    problems: list[Problem]
+    pools: list[Pool]
+    """One for each source, in order."""
     matches: list[Match]
     repeated_questions: int
     """Chosen problems whose stripped question an earlier chosen one has; they are kept."""
 
+    def problems(self) -> Iterator[Problem]:
+        """The chosen problems, in order; few of them are in memory."""
+        for pool in self.pools:
+            yield from pool.problems()
+
 
 def select(
-    sources: Sequence[Sequence[Problem]], exclusions: Sequence[Exclusion], limit: int | None
+    pools: Sequence[Pool],
+    exclusions: Sequence[Exclusion],
+    limit: int | None,
+    sample: Callable[[list[Pool]], list[Pool]] | None = None,
 ) -> Selection:
-    """The first `limit` problems of the sources, in order, that no list excludes (None: all).
+    """The first `limit` problems of the pools, in order, that no list excludes (None: all).
 
-    Raises BadInput for a limit below 1 and for a problem id that two rows share.
+    `sample` chooses among those that are not excluded. Raises BadInput for a limit below 1 and for
+    a problem id that two sources share.
     """
     if limit is not None and limit < 1:
         raise bad("limit", f"it is {limit}", "Give at least 1, or leave it out for all problems.")
-    problems = [problem for source in sources for problem in source]
-    refuse(_shared_ids(problems))
-    excluded = {by: _values(exclusions, by) for by in ("question", "id")}
-    kept = [
-        problem
-        for problem in problems
-        if not any(_key(problem, by) in values for by, values in excluded.items())
-    ][:limit]
-    questions = [problem.question.strip() for problem in kept if not problem.error]
-    matches = [_match(exclusion, problems) for exclusion in exclusions]
-    return Selection(kept, matches, len(questions) - len(set(questions)))
+    refuse(_shared_ids(pools))
+    excluded = [(_FIELD[item.by], _keys(item.values)) for item in exclusions]
+    kept = [_without(pool, excluded) for pool in pools]
+    kept = _first(sample(kept) if sample else kept, limit)
+    matches = [_match(exclusion, pools) for exclusion in exclusions]
+    asked = _all("question", [pool.only(pool.catalogue.usable[pool.places]) for pool in kept])
+    return Selection(kept, matches, len(asked) - len(np.unique(asked)))
 
 
 def read_exclusion(path: Path, definition: Mapping[str, object]) -> Exclusion:
@@ -88,7 +134,8 @@ def read_exclusion(path: Path, definition: Mapping[str, object]) -> Exclusion:
         lines = (line.strip() for line in read_text(path).split("\n"))
         return Exclusion(path.name, by, tuple(line for line in lines if line))
     rows = read_records(path)
-    check_columns(path, rows, [_top_column(definition)])
+    existing = list(dict.fromkeys(key for record in rows for key in record))
+    check_columns(path, existing, [_top_column(definition)])
     values: list[str] = []
     findings: list[Finding] = []
     for row, record in enumerate(rows):
@@ -101,33 +148,62 @@ def read_exclusion(path: Path, definition: Mapping[str, object]) -> Exclusion:
     return Exclusion(path.name, by, tuple(values))
 
 
-def _values(exclusions: Iterable[Exclusion], by: str) -> set[str]:
-    return {value for exclusion in exclusions if exclusion.by == by for value in exclusion.values}
+_FIELD = {"question": "question", "id": "identity"}
+"""What problems are excluded by → the field of the index with its digest."""
 
 
-def _key(problem: Problem, by: str) -> str:
-    return problem.question.strip() if by == "question" else problem.problem_id.strip()
+def _keys(values: Iterable[str]) -> np.ndarray:
+    return np.array([key_of(value) for value in values], np.uint64)
 
 
-def _match(exclusion: Exclusion, problems: Iterable[Problem]) -> Match:
-    values = dict.fromkeys(exclusion.values)
-    found = [key for problem in problems if (key := _key(problem, exclusion.by)) in values]
-    matched = set(found)
-    unmatched = tuple(value for value in values if value not in matched)
+def _all(field: str, pools: Sequence[Pool]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.uint64), *(pool.field(field) for pool in pools)])
+
+
+def _without(pool: Pool, excluded: Iterable[tuple[str, np.ndarray]]) -> Pool:
+    for field, keys in excluded:
+        pool = pool.only(~np.isin(pool.field(field), keys))
+    return pool
+
+
+def _first(pools: list[Pool], limit: int | None) -> list[Pool]:
+    if limit is None:
+        return pools
+    chosen = []
+    for pool in pools:
+        chosen.append(pool.first(limit))
+        limit -= len(chosen[-1].places)
+    return chosen
+
+
+def _match(exclusion: Exclusion, pools: Sequence[Pool]) -> Match:
+    values = list(dict.fromkeys(exclusion.values))
+    keys, rows = _keys(values), _all(_FIELD[exclusion.by], pools)
+    found = int(np.isin(rows, keys).sum())
+    matched = np.isin(keys, rows)
+    unmatched = tuple(value for value, known in zip(values, matched, strict=True) if not known)
     name, by, entries = exclusion.path_name, exclusion.by, exclusion.values
-    return Match(name, by, len(entries), len(values), len(found), unmatched)
+    return Match(name, by, len(entries), len(values), found, unmatched)
 
 
-def _shared_ids(problems: Iterable[Problem]) -> list[Finding]:
+def _shared_ids(pools: Sequence[Pool]) -> list[Finding]:
+    """Ids of two sources; each by itself has none twice."""
+    keys = _all("identity", pools)
+    if len(pools) < 2 or len(np.unique(keys)) == len(keys):
+        return []
+    twice = keys[alike(keys, np.arange(len(keys)))]
     first: dict[str, Problem] = {}
     findings = []
-    for problem in problems:
-        earlier = first.setdefault(problem.problem_id, problem)
-        if earlier is not problem:
-            where = f"source {problem.source!r} row {problem.row}"
-            other = f"source {earlier.source!r} row {earlier.row}"
-            what = f"its id {shown(problem.problem_id)} is also that of {other}"
-            findings.append(Finding(where, what, "Rename a source, or give it a column of ids."))
+    for pool in pools:
+        suspects = pool.only(np.isin(pool.field("identity"), twice))
+        for problem in suspects.problems():
+            earlier = first.setdefault(problem.problem_id, problem)
+            if earlier is not problem:
+                where = f"source {problem.source!r} row {problem.row}"
+                other = f"source {earlier.source!r} row {earlier.row}"
+                what = f"its id {shown(problem.problem_id)} is also that of {other}"
+                mend = "Rename a source, or give it a column of ids."
+                findings.append(Finding(where, what, mend))
     return findings
 
 

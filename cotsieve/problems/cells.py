@@ -13,9 +13,13 @@ LONGEST_QUESTION = 100_000
 """Characters; longer ones are a mistake in the file, and no model could read them."""
 MOST_STEPS = 2**31 - 1
 
-_DIGITS = re.compile(r"[0-9]{1,10}")
+_PERCENT = re.compile(r"(?<=\d)\s+%(?=\s*$)")
+_DIGITS = re.compile(r"[0-9]{1,10}(?:\.0{1,10})?")
 _MARKER = re.compile(r"#{4,}+\s*+([^\n]*)")
-_MARKED_NUMBER = re.compile(r"#{4,}+\s*+-?\d+(?:,\d{3})*(?:\.\d+)?(?P<rest>[^\n]*)")
+_MARKED_NUMBER = re.compile(r"#{4,}+\s*+(?P<digits>-?\d+(?:,\d{3})*(?:\.\d+)?)(?P<rest>[^\n]*)")
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,14}")
+"""Most answers; what they are need not be worked out."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class RowFault(ValueError):
@@ -30,9 +34,13 @@ class RowFault(ValueError):
         super().__init__(recorded or f"{what}. {mend}")
 
 
+class NoAnswer(RowFault):
+    """A row is no problem with an answer: a proof, a program, an instruction."""
+
+
 def question_text(value: object) -> str:
     """A question, unchanged; RowFault when it is missing, blank, too long or not storable."""
-    text = _storable("question", value)
+    text = plain_text("question", value)
     if not text.strip():
         raise RowFault("the question is empty", "Write the question or remove the row.")
     if len(text) > LONGEST_QUESTION:
@@ -43,21 +51,34 @@ def question_text(value: object) -> str:
 
 def solution_text(value: object) -> str | None:
     """A worked solution, unchanged, or None; RowFault when it is not storable text."""
-    return None if value is None else _storable("solution", value)
+    return None if value is None else plain_text("solution", value)
 
 
 def answer_text(value: object) -> str:
     """A reference answer in canonical form; RowFault unless it is one finite number."""
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        answer = exact(str(value))
-    else:
-        answer = exact(value) if isinstance(value, str) else None
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    text = str(value) if number else value
+    answer = _exact(text) if isinstance(text, str) else None
     if answer is None:
-        raise RowFault(
-            f"the answer {shown(value)} is not a number",
-            "Write one finite number, such as 1234, -5, 3.5 or 3/4.",
-        )
+        mend = "Write one finite number, such as 1234, -5, 3.5 or 3/4."
+        if isinstance(value, str) and "\\" in value:
+            mend += " LaTeX is read with grading: {grader: math}, or in the formats math500, math,"
+            mend += " deepscaler and am."
+        fault = NoAnswer if value is None else RowFault
+        raise fault(f"the answer {shown(value)} is not a number", mend)
     return answer
+
+
+def _exact(text: str) -> str | None:
+    return text if _CANONICAL.fullmatch(text) else exact(_PERCENT.sub("%", text))
+
+
+def number_or_latex(value: object) -> str:
+    """A reference answer as a number in canonical form, or else as it is written."""
+    try:
+        return answer_text(value)
+    except RowFault:
+        return latex_answer(value)
 
 
 def marked_answer(solution: str | None) -> str:
@@ -68,9 +89,11 @@ def marked_answer(solution: str | None) -> str:
     """
     marker = _MARKER.search(solution or "")
     if not marker:
-        raise RowFault("missing ####", 'End the solution with "#### <number>", or map an answer.')
+        raise NoAnswer("missing ####", 'End the solution with "#### <number>", or map an answer.')
     number = _MARKED_NUMBER.match(solution, marker.start())
-    answer = original_reference(solution) if number else None
+    digits = number and number["digits"].replace(",", "")
+    plain = digits and _CANONICAL.fullmatch(digits)
+    answer = digits if plain else original_reference(solution) if number else None
     if answer is None or re.search(r"\d", number["rest"]):
         what = f"not one number behind ####, but {shown(marker[1])}"
         raise RowFault(what, "Write one number there, such as 1234 or 1,234.5, or map an answer.")
@@ -82,15 +105,15 @@ def latex_answer(value: object) -> str:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return answer_text(value)
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise RowFault("the answer is empty", "Write the answer or remove the row.")
-    return _storable("answer", value)
+        raise NoAnswer("the answer is empty", "Write the answer or remove the row.")
+    return plain_text("answer", value)
 
 
 def boxed_answer(solution: str | None) -> str:
     """What the last \\boxed{...} of a solution holds, as written; RowFault when it is empty."""
     content = last_box(solution or "")
     if content is None:
-        raise RowFault("missing \\boxed{...}", "Put the solution's answer in one.")
+        raise NoAnswer("missing \\boxed{...}", "Put the solution's answer in one.")
     if not content.strip():
         raise RowFault("the last \\boxed{...} is empty", "Put the solution's answer in it.")
     return content
@@ -100,7 +123,7 @@ def steps_number(value: object) -> int:
     """A number of reasoning steps, text like "3" too; RowFault unless it is whole and from 0."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(value, str) and _DIGITS.fullmatch(value):
-        whole, value = True, int(value)
+        whole, value = True, int(value.partition(".")[0])
     if isinstance(value, float) and value.is_integer():
         whole, value = True, int(value)
     if not whole or not 0 <= value <= MOST_STEPS:
@@ -113,7 +136,7 @@ def identity_text(value: object) -> str:
     """A problem's own id as text; RowFault unless it is a whole number or plain text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    text = _storable("id", value)
+    text = plain_text("id", value)
     if not text.strip() or not text.isprintable():
         raise RowFault(f"the id {shown(value)} is empty or not printable", "Write a plain id.")
     return text
@@ -125,7 +148,8 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _storable(name: str, value: object) -> str:
+def plain_text(name: str, value: object) -> str:
+    """A value that is text which files can hold; RowFault when it is not."""
     if not isinstance(value, str):
         fault = RowFault(f"the {name} is {shown(value)}, not text", f"Write the {name} as text.")
         if value is None:
@@ -134,7 +158,7 @@ def _storable(name: str, value: object) -> str:
         raise fault
     if "\0" in value:
         raise RowFault(f"the {name} holds a NUL character", "Remove it.")
-    if re.search("[\ud800-\udfff]", value):
+    if not value.isascii() and _SURROGATE.search(value):
         what = f"the {name} holds half of a surrogate pair"
         raise RowFault(what, "Write the character itself, or both halves.")
     return value
@@ -148,7 +172,7 @@ class Row(NamedTuple):
     answer: object = None
     steps: object = None
     answer_is: str = "number"
-    """Where the answer stands and what it is: "number" and "text" are in `answer`, "marked" is the
+    """Where the answer is, and what: "number", "text" and "either" in `answer`, "marked" is the
     number behind #### in the solution, "boxed" is the text in the solution's last box."""
     level: int | None = None
     subject: str | None = None
@@ -159,10 +183,21 @@ class Row(NamedTuple):
 
 
 def cell(record: Mapping[str, object], column: str) -> object:
-    """A row's value in a column; RowFault when the row lacks the column."""
-    if column not in record:
-        raise RowFault(f"it has no {column!r}", f"Add {column!r} to the row.")
-    return record[column]
+    """A row's value in a column; RowFault when the row lacks the column.
+
+    A name such as messages.0.content that is no column leads into the objects and lists of one.
+    """
+    if column in record:
+        return record[column]
+    value: object = record
+    for step in column.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise RowFault(f"it has no {column!r}", f"Add {column!r} to the row.")
+    return value
 
 
 def inner(record: Mapping[str, object], column: str) -> Mapping[str, object]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from cotsieve.problems.cells import MOST_STEPS, Row, RowFault, cell, shown
+from cotsieve.problems.cells import MOST_STEPS, Row, RowFault, cell, plain_text, shown
 
 MATH = ("problem", "level", "type", "solution")
 MATH500 = ("problem", "solution", "answer", "subject", "level")
@@ -65,4 +65,4 @@ def _level(value: object) -> tuple[int | None, RowFault | None]:
 
 
 def _subject(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    return plain_text("subject", value).strip() or None if isinstance(value, str) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cotsieve.problems.cells import Row, RowFault, cell, shown
+from cotsieve.problems.cells import NoAnswer, Row, RowFault, cell, shown
 
 AM = ("messages",)
 
@@ -26,13 +26,13 @@ def am_row(record: Mapping[str, object]) -> Row:
     )
 
 
-def _fault(reference: object, test_case: object) -> RowFault | None:
+def _fault(reference: object, test_case: object) -> NoAnswer | None:
     if reference is not None:
         return None
     mend = "Leave the row out, or set bad_rows to record."
     if any(test_case.values()) if isinstance(test_case, Mapping) else test_case:
-        return RowFault("it has a test_case instead of an answer; programs are not run", mend)
-    return RowFault("it has no reference_answer", mend)
+        return NoAnswer("it has a test_case instead of an answer; programs are not run", mend)
+    return NoAnswer("it has no reference_answer", mend)
 
 
 def _message(record: Mapping[str, object], place: int, role: str) -> Mapping[str, object]:

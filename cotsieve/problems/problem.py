@@ -51,7 +51,8 @@ class Problem:
     answer: str
     """The reference answer: a number in canonical form, such as 1234, -5, 3.5 or 3/4, or LaTeX as
     it is written, such as x \\in [-2,7]."""
-    steps: int
+    steps: int | None
+    """None where nothing tells them."""
     stratum: str
     error: str | None = None
     """Why the row cannot be used; the problem then counts as failed everywhere."""
@@ -88,9 +89,14 @@ def difficulty(steps: int) -> str:
     return f"{steps}-step" if steps < 5 else "5+step"
 
 
-def problems_table(problems: Iterable[Problem]) -> list[dict]:
-    """Rows for a table with the schema `PROBLEMS`, in the order given."""
-    return [dataclasses.asdict(problem) for problem in problems]
+def problems_table(problems: Iterable[Problem], schema: pa.Schema = PROBLEMS) -> pa.Table:
+    """A table of problems, in the order given."""
+    problems = list(problems)
+    columns = [
+        pa.array([getattr(problem, field.name) for problem in problems], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def problems_from(table: pa.Table) -> list[Problem]:

@@ -1,8 +1,7 @@
-"""Turn the rows of one data file into problems."""
+"""Turn a row of a data file into a problem, whatever the format of the file."""
 
 import contextlib
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
@@ -16,6 +15,7 @@ from cotsieve.problems.cells import (
     inner,
     latex_answer,
     marked_answer,
+    number_or_latex,
     question_text,
     shown,
     solution_text,
@@ -30,8 +30,8 @@ from cotsieve.problems.competition import (
     math_row,
 )
 from cotsieve.problems.distilled import AM, am_row
+from cotsieve.problems.files.records import refuse
 from cotsieve.problems.problem import UNKNOWN, Problem, count_steps, difficulty
-from cotsieve.problems.records import place, read_records, refuse
 
 FORMATS = ("gsm8k", "pairs", "cot_all", "columns", "math", "math500", "deepscaler", "am")
 VARIANTS = ("clean", "corrupted")
@@ -49,35 +49,8 @@ _NEEDED = {
     "deepscaler": DEEPSCALER,
     "am": AM,
 }
-
-
-def read_source(name: str, definition: Mapping[str, object], path: Path) -> list[Problem]:
-    """The problems of a file, in file order.
-
-    `definition` holds `format` (one of FORMATS), `columns` (for "columns": the file's names for
-    question, solution, answer, steps, id), `id` (a column of ids), `variant` ("clean",
-    "corrupted") and `bad_rows`: "stop" refuses the file with every bad row, "record" keeps each as
-    a problem with an `error`. Raises BadInput for those, and always for an unreadable file, an
-    unmapped column or an id that occurs twice.
-    """
-    path = Path(path)
-    _check_definition(name, definition)
-    rows = read_records(path)
-    check_columns(path, rows, _columns_used(definition))
-    problems: list[Problem] = []
-    findings: list[Finding] = []
-    for row, record in enumerate(rows):
-        try:
-            if not wanted(definition, record):
-                continue
-            problems.append(_problem(name, definition, row, record))
-        except RowFault as fault:
-            findings.append(Finding(place(path, row), fault.what, fault.mend))
-            problems.append(_failed(name, definition, row, record, fault))
-    problems = _without_copies(problems) if definition["format"] == "pairs" else problems
-    refused = findings if definition.get("bad_rows", "stop") == "stop" else []
-    refuse(refused + _repeated_ids(path, problems))
-    return problems
+_WELCOME = {"math": ("unique_id",), "math500": ("unique_id",), "deepscaler": ("solution",)}
+"""Columns that a file need not have."""
 
 
 def wanted(definition: Mapping[str, object], record: dict) -> bool:
@@ -95,15 +68,35 @@ def variant(definition: Mapping[str, object]) -> str:
     return definition.get("variant") or "clean"
 
 
-def check_columns(path: Path, rows: list[dict], columns: list[str]) -> None:
+def left_out(definition: Mapping[str, object], record: dict) -> str | None:
+    """Why a row is not asked for, if it is not: by which field it was not selected."""
+    for field, values in (definition.get("where") or {}).items():
+        try:
+            value = cell(record, field)
+        except RowFault:
+            value = None
+        if value not in values and (value is None or str(value) not in map(str, values)):
+            return f"{field} is another"
+    return None
+
+
+def leaves_unanswered(definition: Mapping[str, object]) -> bool:
+    """Whether rows without an answer are left out; else they are bad rows.
+
+    Most rows of AM-DeepSeek-R1-Distilled are programs and instructions.
+    """
+    chosen = definition.get("unanswered")
+    return chosen == "leave_out" or (chosen is None and definition["format"] == "am")
+
+
+def check_columns(path: Path, existing: Sequence[str], columns: Iterable[str]) -> None:
     """Raise BadInput for columns that no row of the file has."""
-    existing = list(dict.fromkeys(key for record in rows for key in record))
     refuse(
         Finding(
             str(path), f"no row has a column {column!r}", f"Columns there: {shown(existing, 800)}."
         )
         for column in columns
-        if column not in existing
+        if column not in existing and column.partition(".")[0] not in existing
     )
 
 
@@ -130,7 +123,10 @@ def row_of(definition: Mapping[str, object], record: dict) -> Row:
         return am_row(record)
     names = definition["columns"]
     cells = {key: cell(record, column) for key, column in names.items() if key != "id"}
-    return Row(**cells, answer_is="number" if "answer" in names else "marked")
+    if definition.get("answers") == "boxed":
+        return Row(**cells, answer_is="boxed")
+    read = "either" if definition.get("latex") else "number"
+    return Row(**cells, answer_is=read if "answer" in names else "marked")
 
 
 def _pair_row(which: str, record: dict) -> Row:
@@ -144,7 +140,8 @@ def _pair_row(which: str, record: dict) -> Row:
     return Row(question, answer=cell(half, "answer"), steps=steps)
 
 
-def _problem(name: str, definition: Mapping[str, object], row: int, record: dict) -> Problem:
+def problem_of(name: str, definition: Mapping[str, object], row: int, record: dict) -> Problem:
+    """The problem of a row. Raises RowFault when it cannot be used."""
     problem_id = _problem_id(name, definition, row, record)
     found = row_of(definition, record)
     question = question_text(found.question)
@@ -152,12 +149,18 @@ def _problem(name: str, definition: Mapping[str, object], row: int, record: dict
         raise found.fault
     solution = solution_text(found.solution)
     answer = _answer(found, solution)
-    given = found.steps is not None
-    steps = steps_number(found.steps) if given else count_steps(solution or "")
-    stratum = difficulty(steps) if given or solution is not None else UNKNOWN
+    steps = _steps(found, solution)
+    stratum = UNKNOWN if steps is None else difficulty(steps)
     about = {"level": found.level, "subject": found.subject}
     about["reasoning"] = None if found.reasoning is None else solution_text(found.reasoning)
     return Problem(problem_id, name, row, question, solution, answer, steps, stratum, **about)
+
+
+def _steps(row: Row, solution: str | None) -> int | None:
+    """As they are given, or counted; None where there is nothing to count in."""
+    if row.steps is not None:
+        return steps_number(row.steps)
+    return None if solution is None else count_steps(solution)
 
 
 def _answer(row: Row, solution: str | None) -> str:
@@ -165,6 +168,8 @@ def _answer(row: Row, solution: str | None) -> str:
         return marked_answer(solution)
     if row.answer_is == "boxed":
         return boxed_answer(solution)
+    if row.answer_is == "either":
+        return number_or_latex(row.answer)
     return latex_answer(row.answer) if row.answer_is == "text" else answer_text(row.answer)
 
 
@@ -181,55 +186,44 @@ def _problem_id(name: str, definition: Mapping[str, object], row: int, record: d
     return f"{prefix}{identity_text(cell(record, 'pair_id'))}{suffix}"
 
 
-def _failed(
+def failed_problem(
     name: str, definition: Mapping[str, object], row: int, record: dict, fault: RowFault
 ) -> Problem:
+    """The problem of a row that cannot be used, with what can be read of it and the reason."""
     try:
         problem_id = _problem_id(name, definition, row, record)
     except RowFault:
         problem_id = f"{name}_{row}"
-    question, level, subject = "", None, None
+    question, steps, about = "", None, {}
     with contextlib.suppress(RowFault):
         found = row_of(definition, record)
-        level, subject = found.level, found.subject
+        about = {"level": found.level, "subject": found.subject}
+        with contextlib.suppress(RowFault):
+            steps = None if found.steps is None else steps_number(found.steps)
         question = question_text(found.question)
-    reason = str(fault)
-    return Problem(
-        problem_id, name, row, question, None, "", 0, UNKNOWN, reason, level=level, subject=subject
-    )
-
-
-def _without_copies(problems: list[Problem]) -> list[Problem]:
-    """Without problems that repeat an earlier one in everything but the row."""
-    first: dict[Problem, Problem] = {}
-    for problem in problems:
-        first.setdefault(dataclasses.replace(problem, row=0), problem)
-    return list(first.values())
-
-
-def _repeated_ids(path: Path, problems: list[Problem]) -> list[Finding]:
-    first: dict[str, int] = {}
-    return [
-        Finding(
-            place(path, problem.row),
-            f"its id {shown(problem.problem_id)} is also that of row {first[problem.problem_id]}",
-            "Give each row its own id, or remove one of the two.",
-        )
-        for problem in problems
-        if first.setdefault(problem.problem_id, problem.row) != problem.row
-    ]
+    stratum = UNKNOWN if steps is None else difficulty(steps)
+    return Problem(problem_id, name, row, question, None, "", steps, stratum, str(fault), **about)
 
 
 def _id_column(definition: Mapping[str, object]) -> str | None:
     return definition.get("id") or (definition.get("columns") or {}).get("id")
 
 
-def _columns_used(definition: Mapping[str, object]) -> list[str]:
+def columns_needed(definition: Mapping[str, object]) -> list[str]:
+    """The columns a file must have."""
     columns = [*_NEEDED[definition["format"]], *(definition.get("columns") or {}).values()]
+    columns += definition.get("where") or ()
     return [*columns, definition["id"]] if definition.get("id") else columns
 
 
-def _check_definition(name: str, definition: Mapping[str, object]) -> None:
+def columns_read(definition: Mapping[str, object]) -> set[str]:
+    """The columns that are looked at, of those that a file has."""
+    named = {*columns_needed(definition), *_WELCOME.get(definition["format"], ())}
+    return named | {column.partition(".")[0] for column in named}
+
+
+def check_definition(name: str, definition: Mapping[str, object]) -> None:
+    """Raise BadInput unless a definition says how to read a source."""
     where = f"source {name!r}"
     if definition.get("format") not in FORMATS:
         what = f"format is {shown(definition.get('format'))}"
@@ -247,3 +241,5 @@ def _check_definition(name: str, definition: Mapping[str, object]) -> None:
         what = f"columns maps {', '.join(map(repr, columns)) or 'nothing'}"
         mend = "Map question, at least one of solution and answer; steps, id and reasoning may be."
         raise bad(where, what, mend)
+    if definition.get("answers") == "boxed" and "solution" not in columns:
+        raise bad(where, "answers is boxed, and columns maps no solution", "Map solution.")

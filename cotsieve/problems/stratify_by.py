@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from cotsieve.ground.faults import bad
-from cotsieve.problems.problem import UNKNOWN, Problem, difficulty
+from cotsieve.problems.candidates import Pool
+from cotsieve.problems.index import Kind
+from cotsieve.problems.problem import UNKNOWN
 
 KINDS = ("steps", "level", "subject", "level-subject", "solution-length", "source")
 
 
-def stratify(kind: str, problems: Sequence[Problem], parts: int = 4) -> list[str]:
-    """The stratum of each problem, in order.
+def stratify(kind: str, pools: Sequence[Pool], parts: int = 4) -> list[np.ndarray]:
+    """The stratum of each problem, in order, for each of the pools.
 
     `kind` is one of KINDS: "steps" (2-step … 5+step), "level" (level 5), "subject" (Geometry),
     "level-subject" (level 5 Geometry), "solution-length" (length 1/4 … length 4/4, `parts` groups
@@ -22,65 +26,61 @@ def stratify(kind: str, problems: Sequence[Problem], parts: int = 4) -> list[str
     if parts < 1:
         raise bad("parts of solution lengths", f"they are {parts}", "Give at least 1.")
     if kind == "solution-length":
-        return _by_length(problems, parts)
-    stratum = _NAMES[kind]
-    return [stratum(problem) for problem in problems]
-
-
-def length_bounds(problems: Sequence[Problem], parts: int) -> list[int]:
-    """The longest solution, in characters, of each group of lengths but the last.
-
-    Solutions of one length share a group, so groups may be uneven or empty. Empty without any
-    solution; a solution belongs to the first group whose bound it does not exceed.
-    """
-    lengths = sorted(len(problem.solution) for problem in problems if _measured(problem))
-    if not lengths:
-        return []
-    places = [-(-part * len(lengths) // parts) - 1 for part in range(1, parts)]
-    return [lengths[place] for place in places]
-
-
-def _by_length(problems: Sequence[Problem], parts: int) -> list[str]:
-    bounds = length_bounds(problems, parts)
+        return _by_length([_lengths(pool) for pool in pools], parts)
+    if kind == "source":
+        return [np.full(len(pool.places), pool.catalogue.name, object) for pool in pools]
     return [
-        f"length {1 + sum(len(problem.solution) > bound for bound in bounds)}/{parts}"
-        if _measured(problem)
-        else UNKNOWN
-        for problem in problems
+        np.array([_NAMES[kind](one) for one in pool.catalogue.kinds], object)[pool.field("kind")]
+        for pool in pools
     ]
 
 
-def _measured(problem: Problem) -> bool:
-    return problem.error is None and problem.solution is not None
+def length_bounds(lengths: np.ndarray, parts: int) -> list[int]:
+    """The longest solution, in characters, of each group of lengths but the last.
+
+    Solutions of one length share a group, so groups may be uneven or empty. Empty without any
+    solution; a solution belongs to the first group whose bound it does not exceed. A length below 0
+    is of a problem without one.
+    """
+    ordered = np.sort(lengths[lengths >= 0])
+    if not len(ordered):
+        return []
+    places = [-(-part * len(ordered) // parts) - 1 for part in range(1, parts)]
+    return [int(ordered[place]) for place in places]
 
 
-def _steps(problem: Problem) -> str:
-    """Problems without steps were found to have none when they were read."""
-    return UNKNOWN if problem.stratum == UNKNOWN else difficulty(problem.steps)
+def _by_length(lengths: Sequence[np.ndarray], parts: int) -> list[np.ndarray]:
+    bounds = length_bounds(np.concatenate([np.zeros(0, np.int32), *lengths]), parts)
+    names = np.array([UNKNOWN, *(f"length {1 + part}/{parts}" for part in range(parts))], object)
+    return [names[np.where(one < 0, 0, 1 + np.searchsorted(bounds, one))] for one in lengths]
 
 
-def _level(problem: Problem) -> str:
-    return UNKNOWN if problem.level is None else f"level {problem.level}"
+def _lengths(pool: Pool) -> np.ndarray:
+    """The length of each solution, -1 where it is not measured."""
+    return np.where(pool.catalogue.usable[pool.places], pool.field("solution"), -1)
 
 
-def _subject(problem: Problem) -> str:
-    return problem.subject or UNKNOWN
+def _steps(kind: Kind) -> str:
+    return kind.stratum
 
 
-def _level_subject(problem: Problem) -> str:
-    if problem.level is None or not problem.subject:
+def _level(kind: Kind) -> str:
+    return UNKNOWN if kind.level is None else f"level {kind.level}"
+
+
+def _subject(kind: Kind) -> str:
+    return kind.subject or UNKNOWN
+
+
+def _level_subject(kind: Kind) -> str:
+    if kind.level is None or not kind.subject:
         return UNKNOWN
-    return f"{_level(problem)} {problem.subject}"
+    return f"{_level(kind)} {kind.subject}"
 
 
-def _source(problem: Problem) -> str:
-    return problem.source
-
-
-_NAMES: dict[str, Callable[[Problem], str]] = {
+_NAMES: dict[str, Callable[[Kind], str]] = {
     "steps": _steps,
     "level": _level,
     "subject": _subject,
     "level-subject": _level_subject,
-    "source": _source,
 }

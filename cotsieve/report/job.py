@@ -1,7 +1,7 @@
 """From the files of a study to its report folder: the page, the figures, the measured times."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from cotsieve.report.page.explorer import packed
 from cotsieve.report.page.frame import page
 
 
-def write_report(index: str | Path, figures: str | Path, study: StudyTables) -> None:
-    """Write index.html and the folder of figures beside it."""
+def write_report(
+    index: str | Path, figures: str | Path, study: StudyTables, anchors: Sequence[str] = ()
+) -> None:
+    """Write index.html and the folder of figures beside it; `anchors` have pages beside it."""
     facts = study_facts(study)
     for model in facts["models"]:
         write_figures(Path(figures) / model["model"], figure_data(model))
-    write_text(index, page(facts, packed(study), Path(figures).name))
+    write_text(index, page(facts, packed(study), Path(figures).name, anchors))
 
 
 def read_study_tables(

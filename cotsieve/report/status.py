@@ -191,7 +191,7 @@ def _result(results: Path, model: str, sweep: str, shard: Shard) -> Path:
 
 def _kept_rows(plan: Plan, results: Path, model: str, sweep: str, shard: Shard) -> int:
     """Rows in the parts that a stopped or running job of this shard has kept."""
-    size = plan.study.engine.shard_size
+    size = plan.shard_size
     first, count = shard.index * size, 0
     for folder in (results / "kept" / model / shard.source).glob(f"*.{sweep}.parts"):
         start = folder.name.partition("-")[0]

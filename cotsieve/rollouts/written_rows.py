@@ -59,7 +59,7 @@ def trace(
     for problem in problems:
         cell = _traced(model, problem, given)
         groups.append([cell._replace(sample=sample) for sample in samples])
-    yield from _rows(model, recipe, groups)
+    yield from rows_of(model, recipe, groups)
 
 
 def _traced(model: ReasoningModel, problem: Problem, given: bool) -> Cell:
@@ -97,7 +97,7 @@ def ablate(
             if name != BASELINE
         ]
         groups.append(sorted(cells, key=lambda cell: -len(cell.tokens)))
-    yield from _rows(model, recipe, groups)
+    yield from rows_of(model, recipe, groups)
 
 
 def _activations(
@@ -156,7 +156,7 @@ def _cell(
     )
 
 
-def _rows(
+def rows_of(
     model: ReasoningModel, recipe: Recipe, groups: Sequence[Sequence[Cell]]
 ) -> Iterator[list[Row]]:
     """Run the cells, those of one group sharing what they read."""

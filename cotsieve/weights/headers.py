@@ -11,6 +11,8 @@ from cotsieve.weights.layout import FETCH
 
 MOST_HEADER = 100 * 2**20
 """Bytes; the safetensors library refuses longer headers too."""
+_BEFORE_ZIP = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
+"""What files of PyTorch before 1.6 begin with: their magic number as a pickle."""
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
 
 
@@ -67,6 +69,11 @@ def _pickled(path: Path) -> dict[str, Header]:
         with path.open("rb") as file:
             if file.read(2) == b"PK":
                 raise bad(path, "cannot be read as weights (the zip archive is cut)", FETCH)
+            file.seek(0)
+            start = file.read(len(_BEFORE_ZIP))
+        if start != _BEFORE_ZIP:
+            page = " but a web page" if start.lstrip()[:1] == b"<" else ""
+            raise bad(path, f"is no checkpoint{page} (its first bytes are {start[:8]!r})", FETCH)
         return {}
     try:
         with zipfile.ZipFile(path) as archive:

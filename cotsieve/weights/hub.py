@@ -14,14 +14,16 @@ CHECKPOINT_FILES = (
 )
 """Layouts in order of preference; only the first that a repository has is fetched."""
 
+EMBEDDING_FILES = ("vocab.txt", "sentence_bert_config.json", "1_Pooling/config.json")
+
 
 def resolve(spec: str, revision: str | None, kind: str) -> Path:
     """The local folder or file of a model named by path or by hub repository id.
 
     An existing path is used as it is; anything else is fetched (`revision`: branch, tag or commit;
     None is the main branch) into the hub's cache, from where it is served when the hub is out of
-    reach. `kind` is "base" (architecture and tokenizer), "checkpoint" (weights) or
-    "model" (all of them). Raises BadInput when there is neither.
+    reach. `kind` is "base" (architecture and tokenizer), "checkpoint" (weights), "model" (all of
+    them) or "embeddings" (and how texts become vectors). Raises BadInput when there is neither.
     """
     local = Path(spec).expanduser()
     if local.exists():
@@ -32,10 +34,11 @@ def resolve(spec: str, revision: str | None, kind: str) -> Path:
         return _snapshot(spec, revision, list(BASE_FILES), "config.json")
     if kind == "checkpoint":
         return _checkpoint(spec, revision)
-    if kind == "model":
+    if kind in ("model", "embeddings"):
         weights = _checkpoint(spec, revision)
-        return _snapshot(spec, weights.name, list(BASE_FILES), "config.json")
-    raise ValueError(f"kind is {kind!r}, not 'base', 'checkpoint' or 'model'")
+        others = EMBEDDING_FILES if kind == "embeddings" else ()
+        return _snapshot(spec, weights.name, [*BASE_FILES, *others], "config.json")
+    raise ValueError(f"kind is {kind!r}, not 'base', 'checkpoint', 'model' or 'embeddings'")
 
 
 def _checkpoint(spec: str, revision: str | None) -> Path:

@@ -1,11 +1,11 @@
 """What is told of the solutions of a dataset, and filling what is missing."""
 
 import pytest
+from rows import read_source
 
 from cotsieve.findings.dataset.fill import filled
 from cotsieve.findings.quality import Measure, quality, quality_markdown, words
 from cotsieve.problems.problem import Problem
-from cotsieve.problems.sources import read_source
 
 LONG = "Let me see. " * 40
 

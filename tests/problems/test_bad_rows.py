@@ -7,11 +7,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines, read_source
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.problems.records import read_records
-from cotsieve.problems.sources import read_source
+from cotsieve.problems.files.records import read_records
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -411,9 +410,9 @@ CASES = {
     ),
     "steps are words in CSV": (
         "a.csv",
-        b"question,answer,n\nq,1,3\nq,1,3.0\n",
+        b"question,answer,n\nq,1,3\nq,1,3.5\n",
         {"format": "columns", "columns": {**MAPPED["columns"], "steps": "n"}},
-        ["a.csv row 1 (line 3)", "the steps are '3.0'", "whole number from 0"],
+        ["a.csv row 1 (line 3)", "the steps are '3.5'", "whole number from 0"],
     ),
     "unknown variant": (
         "a.json",

@@ -1,22 +1,31 @@
 """The candidates of a study: order, exclusions and limit."""
 
 import pytest
+from rows import pool_of
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.problems.candidates import Exclusion, Match, read_exclusion, select
+from cotsieve.problems.candidates import Exclusion, Match, Pool, read_exclusion, select
+from cotsieve.problems.catalogue import open_catalogue
 from cotsieve.problems.problem import Problem
-from cotsieve.problems.sources import read_source
 
 
-def _problems(source: str, *questions: str) -> list[Problem]:
-    return [
-        Problem(f"{source}_{row}", source, row, question, None, "1", 0, "unknown")
-        for row, question in enumerate(questions)
-    ]
+def _problems(source: str, *questions: str) -> Pool:
+    return pool_of(
+        source,
+        [
+            Problem(f"{source}_{row}", source, row, question, None, "1", 0, "unknown")
+            for row, question in enumerate(questions)
+        ],
+    )
+
+
+def _opened(*source) -> Pool:
+    found = open_catalogue(*source)
+    return Pool(found, found.places)
 
 
 def _ids(selection) -> list[str]:
-    return [problem.problem_id for problem in selection.problems]
+    return [problem.problem_id for problem in selection.problems()]
 
 
 def test_sources_stay_in_order_and_exclusions_are_accounted_for():
@@ -42,7 +51,7 @@ def test_limit_cuts_the_problems_but_not_the_account():
 
 def test_repeated_questions_are_counted_and_kept():
     selection = select([_problems("a", "one", "one "), _problems("b", "one")], [], None)
-    assert len(selection.problems) == 3
+    assert len(_ids(selection)) == 3
     assert selection.repeated_questions == 2
 
 
@@ -77,18 +86,17 @@ def test_exclusion_forms(tmp_path, name, content, definition, values):
 
 def test_candidates_of_the_published_study(shared):
     sources = [
-        read_source(split, {"format": "gsm8k"}, shared / f"data/gsm8k/{split}.jsonl.gz")
+        _opened(split, {"format": "gsm8k"}, shared / f"data/gsm8k/{split}.jsonl.gz")
         for split in ("test", "train")
     ]
     pairs = shared / "data/cot_expansion/problem_pairs_gpt4_answers.json.gz"
     exclusion = read_exclusion(pairs, {"format": "pairs"})
     everything = select(sources, [exclusion], None)
-    assert len(everything.problems) == 8292
+    assert len(_ids(everything)) == 8292
     assert everything.matches == [Match(pairs.name, "question", 532, 500, 500, ())]
     assert everything.repeated_questions == 0
     first = select(sources, [exclusion], 7500)
-    from_test = [problem for problem in first.problems if problem.source == "test"]
-    assert (len(first.problems), len(from_test)) == (7500, 819)
+    assert [len(pool.places) for pool in first.pools] == [819, 6681]
     assert (_ids(first)[0], _ids(first)[819], _ids(first)[-1]) == (
         "test_1",
         "train_0",
@@ -99,7 +107,7 @@ def test_candidates_of_the_published_study(shared):
 
 def test_first_candidates_are_those_of_the_published_checkpoint(shared):
     folder = shared / "data/cot_expansion"
-    source = read_source("test", {"format": "gsm8k"}, shared / "data/gsm8k/test.jsonl.gz")
+    source = _opened("test", {"format": "gsm8k"}, shared / "data/gsm8k/test.jsonl.gz")
     definition = {"format": "pairs"}
     exclusion = read_exclusion(folder / "problem_pairs_gpt4_answers.json.gz", definition)
     ten = "1 29 39 40 66 71 86 91 94 102"

@@ -5,10 +5,10 @@ import json
 from collections import Counter
 
 import pytest
+from rows import read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import read_exclusion
-from cotsieve.problems.sources import read_source
 
 MATH = {"problem": "1 + 1?", "level": "Level 3", "type": "Algebra", "solution": r"So \boxed{2}."}
 MATH500 = {**MATH, "answer": r"\frac{1}{2}", "subject": "Geometry", "level": 4, "unique_id": "a/1"}
@@ -28,7 +28,8 @@ def am(user: dict | None = USER, said: dict | None = SAID, roles=("user", "assis
 def read(tmp_path, rows, kind, bad_rows="stop"):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    return read_source("mine", {"format": kind, "bad_rows": bad_rows}, path)
+    unanswered = {"unanswered": "bad"} if kind == "am" else {}
+    return read_source("mine", {"format": kind, "bad_rows": bad_rows, **unanswered}, path)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Bad definitions, bad exclusion lists, and what becomes of many bad rows."""
 
 import pytest
-from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines
+from rows import GOOD, GSM8K, MAPPED, PAIRS, json_lines, read_source
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.candidates import read_exclusion
-from cotsieve.problems.sources import read_source
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_recorded_bad_rows_stay_with_their_reason(tmp_path):
     failed = problems[1]
     assert failed.error == 'missing ####. End the solution with "#### <number>", or map an answer.'
     assert (failed.question, failed.answer) == (GOOD["question"], "")
-    assert (failed.stratum, failed.steps) == ("unknown", 0)
+    assert (failed.stratum, failed.steps) == ("unknown", None)
     assert problems[2].question == ""
 
 

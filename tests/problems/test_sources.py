@@ -4,9 +4,10 @@ import gzip
 import json
 
 import pytest
+from rows import read_source
 
+from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import count_steps, difficulty
-from cotsieve.problems.sources import read_source
 
 MAPPED = {"question": "Frage", "answer": "Antwort"}
 
@@ -47,7 +48,7 @@ def test_cells_of_a_sheet_mean_what_json_values_mean(tmp_path):
 def test_without_solution_or_steps_the_stratum_is_unknown(tmp_path):
     rows = [{"Frage": "?", "Antwort": 4}]
     (problem,) = _read(tmp_path, rows, {"format": "columns", "columns": MAPPED})
-    assert (problem.steps, problem.stratum) == (0, "unknown")
+    assert (problem.steps, problem.stratum) == (None, "unknown")
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,26 @@ def test_tested_pairs_are_five_hundred_problems(shared, gsm8k):
         twin = gsm8k[problem.problem_id.replace("pair", "test")]
         assert (problem.question, problem.answer) == (twin.question.strip(), twin.answer)
         assert (problem.solution, problem.steps) == (twin.solution, twin.steps)
+
+
+def test_steps_and_percents_are_read_as_sheets_write_them(tmp_path):
+    (tmp_path / "rows.csv").write_text("Nr,Frage,Antwort,n\n1,?,5 %,2.0\n")
+    columns = {**MAPPED, "steps": "n"}
+    (found,) = read_source("mine", {"format": "columns", "columns": columns}, tmp_path / "rows.csv")
+    assert (found.answer, found.steps) == ("5", 2)
+
+
+def test_a_bad_row_keeps_the_steps_it_was_given(tmp_path):
+    rows = [{"Frage": "?", "Antwort": "many", "n": 4}]
+    how = {"format": "columns", "columns": {**MAPPED, "steps": "n"}, "bad_rows": "record"}
+    (found,) = _read(tmp_path, rows, how)
+    assert found.error and (found.steps, found.stratum) == (4, "4-step")
+
+
+def test_latex_in_a_column_is_taken_where_the_grader_compares_it(tmp_path):
+    rows = [{"Frage": "?", "Antwort": "\\sqrt{2}"}, {"Frage": "!", "Antwort": "1,250"}]
+    plain = {"format": "columns", "columns": MAPPED}
+    with pytest.raises(BadInput, match=r"grader: math.*formats math500"):
+        _read(tmp_path, rows, plain)
+    first, second = _read(tmp_path, rows, plain | {"latex": True})
+    assert (first.answer, second.answer) == ("\\sqrt{2}", "1250")

@@ -1,6 +1,8 @@
 """Strata by what is known of problems."""
 
+import numpy as np
 import pytest
+from rows import pool_of
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.problems.problem import Problem
@@ -11,6 +13,11 @@ def problem(solution="", level=None, subject=None, steps=2, error=None, stratum=
     return Problem(
         "p", "test", 0, "?", solution, "1", steps, stratum, error, level=level, subject=subject
     )
+
+
+def sorted_by(kind, problems, parts=4):
+    (names,) = stratify(kind, [pool_of("test", problems)], parts)
+    return names.tolist()
 
 
 @pytest.mark.parametrize(
@@ -27,10 +34,10 @@ def problem(solution="", level=None, subject=None, steps=2, error=None, stratum=
 def test_kinds(kind, expected):
     problems = [
         problem("x", 5, "Geometry"),
-        problem("xyz", None, "Algebra", steps=9),
+        problem("xyz", None, "Algebra", steps=9, stratum="5+step"),
         problem(None, error="missing", steps=0, stratum="unknown"),
     ]
-    assert stratify(kind, problems) == expected
+    assert sorted_by(kind, problems) == expected
     assert kind in KINDS
 
 
@@ -51,11 +58,11 @@ def test_unknown_kind():
     ],
 )
 def test_bounds_of_lengths(lengths, parts, bounds):
-    assert length_bounds([problem("x" * length) for length in lengths], parts) == bounds
+    assert length_bounds(np.array([*lengths, -1]), parts) == bounds
 
 
 def test_solutions_of_one_length_share_a_group():
     problems = [problem("x" * length) for length in (7, 7, 7, 9, 1)]
-    groups = stratify("solution-length", problems, parts=2)
+    groups = sorted_by("solution-length", problems, parts=2)
     assert groups == ["length 1/2"] * 3 + ["length 2/2", "length 1/2"]
-    assert stratify("solution-length", problems[::-1], parts=2) == groups[::-1]
+    assert sorted_by("solution-length", problems[::-1], parts=2) == groups[::-1]

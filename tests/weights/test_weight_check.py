@@ -72,12 +72,30 @@ def test_a_pickle_that_would_run_code_is_not_run(save, tmp_path: Path, monkeypat
     assert not (tmp_path / "touched").exists()
 
 
-def test_a_bare_pickle_gives_no_headers_and_runs_nothing(tmp_path: Path, monkeypatch):
+def test_a_bare_pickle_is_no_checkpoint_and_runs_nothing(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(pickle.dumps(Dangerous(), protocol=2))
-    assert read_headers(path) == {}
+    with pytest.raises(BadInput, match="is no checkpoint"):
+        read_headers(path)
     assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(bytes(range(7, 200)), "is no checkpoint "), (b"\n<!doctype html>", "but a web page")],
+)
+def test_bytes_that_are_no_checkpoint_are_named(content: bytes, words: str, tmp_path: Path):
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=words):
+        read_headers(path)
+
+
+def test_a_file_from_before_the_zip_layout_gives_no_headers(tmp_path: Path):
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
+    assert read_headers(path) == {}
 
 
 @pytest.mark.parametrize("format", ["bin", "safetensors"])

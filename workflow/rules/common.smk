@@ -12,11 +12,13 @@ from snakemake.logging import logger
 from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
+from cotsieve.ground.seeds import digest
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
     code_identity,
     condition_identity,
+    embedding_identity,
     hub_pin,
     hub_places,
     library_versions,
@@ -32,7 +34,7 @@ from cotsieve.study.plan.references import (
     reference_source,
 )
 from cotsieve.study.settings.models import ImportedModel
-from cotsieve.study.settings.part import decided
+from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import REPOSITORY, located
 
 ROOT = REPOSITORY
@@ -66,6 +68,7 @@ except BadInput as error:
 
 STUDY = study.study
 MODELS = list(study.models)
+PUBLISHED = study.anchors.published if study.anchors else {}
 COMPUTED = list(IDENTITIES)
 IMPORTED = [name for name in MODELS if name not in IDENTITIES]
 REASONING = [name for name in COMPUTED if study.models[name].family == "reasoning"]
@@ -99,7 +102,7 @@ def names(known):
 
 wildcard_constraints:
     study=re.escape(STUDY),
-    model=names(MODELS),
+    model=names([*MODELS, *PUBLISHED]),
     sweep=names(study.sweeps),
     source=names(study.sources),
     shard=r"\d+",
@@ -151,7 +154,7 @@ def model_jobs():
     return Counter(
         job.wildcards.model
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate")
+        if job.rule.name in ("generate", "trace", "ablate", "resample", "complete")
     )
 
 

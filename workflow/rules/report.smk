@@ -64,6 +64,7 @@ rule report:
     params:
         code=code_of("report"),
         models={"models": ABOUT},
+        anchors={"anchors": list(ANCHORED)},
         settings={
             "settings": {
                 "grading": decided(study.grading),

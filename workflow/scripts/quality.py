@@ -44,7 +44,7 @@ if __name__ == "__main__":
             for item in study.quality.against
         }
         measure = measure_of(study, study.quality.model, snakemake.input.get("model"))
-        problems = Plan(study).rows(source)
+        problems = list(Plan(study).catalogue(source).problems())
         found = quality(problems, measure, others, snakemake.threads)
         write_text(snakemake.output.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         title = f"Solutions of {source} as chains of thought"

@@ -41,6 +41,6 @@ if __name__ == "__main__":
         settings |= completed({"grading": decided["grading"]})
         settings["draw"] = {name: value for name, value in draw.items() if value is not None}
         tables = read_study_tables(study, given.problems, given.exclusions, models, settings)
-        write_report(snakemake.output.page, snakemake.output.figures, tables)
+        write_report(snakemake.output.page, snakemake.output.figures, tables, told["anchors"])
         times = throughput_page(study, job_times(f"results/{study}"))
         write_text(snakemake.output.times, times)

@@ -10,6 +10,7 @@ from typing import Any
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.sampling import Nucleus
 from cotsieve.engine.written.engine import WritingEngine
+from cotsieve.interventions.prompts import THOUGHT_ANCHORS
 from cotsieve.weights.architecture import Outline
 from cotsieve.weights.tokenizer import decode, encode_questions, stop_ids
 
@@ -23,7 +24,8 @@ class ReasoningStyle:
 
     prompt: str
     """`raw`: problem, instruction and opening tag, as in "From Reasoning to Answer"; `chat`: the
-    model's own chat template around problem and instruction."""
+    model's own chat template around problem and instruction; `thought-anchors`: as in that study,
+    where the instruction comes first."""
     instruction: str
     open: str
     close: str
@@ -47,7 +49,11 @@ class ReasoningModel:
             before, after = self._chat()
             ids = [*self._trusted(before), *self._text(problem + self.style.instruction)]
             return (*ids, *self._trusted(after), *self._trusted(self.style.open))
-        head = self._text(f"{problem}{self.style.instruction} ", begin=True)
+        if self.style.prompt == "thought-anchors":
+            before, after = THOUGHT_ANCHORS
+            head = self._text(f"{before}{problem}{after}", begin=True)
+        else:
+            head = self._text(f"{problem}{self.style.instruction} ", begin=True)
         return (*head, *self._trusted(self.style.open))
 
     def opened(self, problem: str) -> tuple[int, ...]:

@@ -106,7 +106,8 @@ def _describe(folder: Path, facts: CardFacts) -> None:
 
 
 _ORDER = (
-    "cotsieve", "sources", "select", "exclusions", "repeated_questions", "strata", "existing",
+    "cotsieve", "sources", "select", "left_out", "exclusions", "repeated_questions", "strata",
+    "existing",
     "results", "model", "decoding", "conditions", "conditions otherwise", "reference", "sieve",
     "grading", "grader libraries", "draw", "libraries", "engine",
 )  # fmt: skip

@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from cotsieve.ground.faults import Finding, bad
+from cotsieve.problems.files.records import read_records, refuse
+from cotsieve.problems.files.segments import place
 from cotsieve.problems.problem import difficulty
-from cotsieve.problems.records import place, read_records, refuse
 
 log = logging.getLogger(__name__)
 

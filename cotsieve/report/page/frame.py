@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +59,24 @@ SCRIPT = Path(__file__).with_name("explorer.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def page(facts: Mapping[str, Any], explorer: Mapping[str, Any], figures: str = "figures") -> str:
+def page(
+    facts: Mapping[str, Any],
+    explorer: Mapping[str, Any],
+    figures: str = "figures",
+    anchors: Sequence[str] = (),
+) -> str:
     """The text of index.html; equal facts give equal bytes.
 
     `facts` come from `study_facts`, `explorer` from `packed`; `figures` is the folder of figures,
-    seen from the page.
+    seen from the page, `anchors` are the models whose sentences have a page of their own.
     """
     script = SCRIPT.read_text(encoding="utf-8")
     models = facts["models"]
     links = "".join(f'<a href="#{anchor(model)}">{escaped(model["model"])}</a>' for model in models)
+    links += "".join(
+        f'<a href="anchors/{escaped(name)}.html">Sentences of {escaped(name)}</a>'
+        for name in anchors
+    )
     return filled(
         PAGE.read_text(encoding="utf-8"),
         {

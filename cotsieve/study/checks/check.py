@@ -59,7 +59,7 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     study = plan.study
     for name, source in study.sources.items():
         if source.path is not None:
-            yield partial(plan.problems, name)
+            yield partial(plan.asked, name)
     for item in study.select.exclude:
         yield partial(
             _published, item.path, partial(_read_exclusion, item.path, exclusion_definition(item))
@@ -78,6 +78,18 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
         for key, (spec, _, _) in model_places(model).items():
             yield partial(_check_place, f"models.{name}.{key}", spec)
         yield partial(_check_model, plan, name, model)
+
+    published = study.anchors.published if study.anchors else {}
+    for name, model in [*study.models.items(), *published.items()]:
+        folder = getattr(model, "anchors_from", None)
+        if folder is not None:
+            yield partial(_check_published, f"models.{name}.anchors_from", folder)
+
+
+def _check_published(where: str, folder: str) -> None:
+    if not located(folder).is_dir():
+        what = f"there is no such folder (found: {folder!r})"
+        raise bad(where, what, "Correct the path.")
 
 
 def _joint_checks(plan: Plan) -> Iterator[Callable[[], object]]:
@@ -171,7 +183,7 @@ def _check_condition(
 
 
 def _check_candidates(plan: Plan) -> None:
-    if not plan.selection.problems:
+    if not any(len(pool.places) for pool in plan.selection.pools):
         what = "the exclusions leave no problem"
         raise bad("select.exclude", what, "Exclude fewer, or add a source.")
 

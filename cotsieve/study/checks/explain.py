@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.tables import read
-from cotsieve.problems.problem import PROBLEMS, problems_from
+from cotsieve.problems.index import prompt_of
+from cotsieve.problems.problem import PROBLEMS, Problem, problems_from
 from cotsieve.study.identity.ingredients import own_code
 from cotsieve.study.plan.problems import Plan
-from cotsieve.study.plan.shards import Groups, Shard, prompt_of, prompts_digest
+from cotsieve.study.plan.shards import Shard, prompts_digest
 from cotsieve.study.settings.defaults import default_of
 from cotsieve.study.settings.part import Part
 
@@ -245,13 +246,13 @@ class EditedRows:
         return {shard.name: shard for shard in self._plan.shards}
 
     @cached_property
-    def _written(self) -> Groups:
-        groups: Groups = defaultdict(list)
+    def _written(self) -> dict[tuple[str, int], list[Problem]]:
+        groups: dict[tuple[str, int], list[Problem]] = defaultdict(list)
         try:
             table = read(self._table, PROBLEMS)
         except BadInput:  # gone or damaged, and then the plan says so
             return groups
-        size = self._plan.study.engine.shard_size
+        size = self._plan.shard_size
         for problem in problems_from(table):
             groups[problem.source, problem.row // size].append(problem)
         return groups

@@ -7,17 +7,18 @@ are loaded. The Snakefile alone asks this, so nothing here can make a result sta
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.hub import explaining
 from cotsieve.ground.joblog import duration
-from cotsieve.problems.problem import Problem
 from cotsieve.study.checks import capacity
 from cotsieve.study.checks.capacity import readable
 from cotsieve.study.checks.check import check_study, outline_of, refuse_all
+from cotsieve.study.checks.expected import recorded_rows, unmet_targets
+from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
 from cotsieve.study.identity.ingredients import is_local, model_places
 from cotsieve.study.plan.problems import Plan
@@ -30,9 +31,6 @@ from cotsieve.weights.check import checked_headers
 from cotsieve.weights.headers import Header
 from cotsieve.weights.layout import weight_files
 from cotsieve.weights.outline import is_lean, safetensors_files, why_library
-
-MOST_ENCODED = 50
-"""The longest questions, of which the tokens are counted."""
 
 
 def preflight(
@@ -51,6 +49,7 @@ def preflight(
     jobs = _all_jobs(plan) if jobs is None else jobs
     lines: list[str] = []
     checks: list[Callable[[], object]] = [partial(_check_disk, plan, jobs, lines)]
+    checks.append(lambda: lines.extend([*recorded_rows(plan), *unmet_targets(plan)]))
     checks += [partial(_check_source, plan, name) for name in _absent(plan, fetches)]
     for name in jobs:
         checks.append(partial(_check_model, plan, name, jobs[name], here, lines))
@@ -132,20 +131,33 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     if not is_local(base):
         return
     shape = outline_of(plan, name, located(base))
-    longest = _check_questions(plan, name, model, located(base), shape)
+    longest = check_questions(plan, name, model, located(base), shape, lines)
     if not is_local(weights):
         return
     lines += replaced_files(Path("results") / plan.study.study, name, model)
     latent = isinstance(model, Model)
     if is_lean(shape):
-        headers = checked_headers(weight_files(located(weights)), shape, latent)
+        files = weight_files(located(weights))
+        headers = checked_headers(files, shape, latent)
+        if latent:
+            _check_rank(f"models.{name}.lora.rank", model.lora.rank, headers)
     else:
         headers = _check_library_model(name, located(base), lines)
     count = capacity.parameters(headers.values())
-    tokens = longest + _written(plan, name)
+    tokens = longest + written_positions(plan, name)
     lines.append(_estimate(plan, name, jobs, count, tokens, here))
     if here and count:
         lines.append(_check_memory(plan, name, shape, count, tokens))
+
+
+def _check_rank(where: str, said: int | None, headers: dict[str, Header]) -> None:
+    """The rank of the adapters is seen in their shapes; what the study says must be that."""
+    ranks = {header.shape[0] for name, header in headers.items() if "lora_A" in name}
+    if said is None or not headers or ranks == {said}:
+        return
+    there = f"the adapters have rank {', '.join(map(str, sorted(ranks)))}"
+    what = there if ranks else "there are no adapters in the checkpoint: they are merged already"
+    raise bad(where, f"the study says {said}, {what}", "Correct the rank, or leave it out.")
 
 
 def _check_library_model(name: str, folder: Path, lines: list[str]) -> dict[str, Header]:
@@ -176,62 +188,10 @@ def _check_hub_model(where: str, spec: str, revision: str | None) -> None:
         return
     except (OSError, ValueError):  # not in the cache: is it on the hub?
         pass
-    with explaining(f"{where}: {spec}", "or give the path of a local folder."):
+    with explaining(
+        f"{where}: {spec}", "or give the path of a local folder.", "there is no such folder"
+    ):
         HfApi().model_info(spec, revision=revision, timeout=10)
-
-
-def _written(plan: Plan, name: str) -> int:
-    """Positions a row takes behind its question: thoughts and what is written, at most."""
-    thoughts = getattr(plan.study.models[name], "thoughts", 0)
-    return thoughts + plan.study.decoding_of(name).max_new_tokens
-
-
-def _check_questions(
-    plan: Plan, name: str, model: Model | ReasoningModel, base: Path, shape: Outline
-) -> int:
-    """Tokens of the longest question; BadInput when not even the shortest fits the model."""
-    tokens = sorted(_tokens(base, shape, latent=isinstance(model, Model), problems=_local(plan)))
-    room = shape.max_positions - _written(plan, name)
-    if room <= 0 or (tokens and tokens[0] > room):
-        shortest = f", the shortest question {tokens[0]}" if tokens else ""
-        what = (
-            f"no question fits: the model has {shape.max_positions} positions, thoughts and "
-            f"answer may take {_written(plan, name)}{shortest}"
-        )
-        raise bad(f"models.{name}", what, "Lower decoding.max_new_tokens.")
-    return min(tokens[-1], room) if tokens else min(256, room)
-
-
-def _local(plan: Plan) -> list[Problem]:
-    sources = plan.study.sources
-    names = [name for name in sources if plan.source_file(name).is_file()]
-    return [problem for name in names for problem in plan.problems(name) if not problem.error]
-
-
-def _tokens(base: Path, shape: Outline, latent: bool, problems: list[Problem]) -> Iterator[int]:
-    """Tokens of the longest questions, and of the shortest."""
-    questions = sorted({problem.question for problem in problems}, key=len)
-    chosen = questions[:1] + questions[1:][-MOST_ENCODED:]
-    file = base / "tokenizer.json"
-    if file.is_file():
-        from tokenizers import Tokenizer
-
-        try:
-            tokenizer = Tokenizer.from_file(str(file))
-            size = tokenizer.get_vocab_size(with_added_tokens=True)
-            if size == shape.base_vocabulary or not latent:
-                yield from (len(item.ids) for item in tokenizer.encode_batch(chosen))
-                return
-        except Exception as error:  # the library raises bare Exception on damaged files
-            what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
-            raise bad(file, what, "Fetch the model's tokenizer files again.") from None
-    from cotsieve.weights.tokenizer import load_tokenizer, vocabulary_findings
-
-    slow = load_tokenizer(base)  # seconds: other layouts, and vocabularies that seem not to fit
-    findings = vocabulary_findings(slow, base, shape.base_vocabulary) if latent else []
-    if findings:
-        raise BadInput(findings)
-    yield from (len(slow(text)["input_ids"]) for text in chosen)
 
 
 def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:

@@ -11,6 +11,7 @@ from cotsieve.ground.files import content_digest
 from cotsieve.ground.fingerprint import reached_files
 from cotsieve.ground.model_folder import BASE_FILES
 from cotsieve.ground.seeds import digest
+from cotsieve.study.settings.anchors import WORDS, Anchors
 from cotsieve.study.settings.models import Model, ReasoningModel
 from cotsieve.study.settings.part import decided
 from cotsieve.study.settings.places import located
@@ -67,7 +68,7 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     absent.
     """
     definition = decided(model)
-    for key in ("decoding", "sieve", "revision", "base_revision"):
+    for key in ("decoding", "sieve", "revision", "base_revision", "anchors_from"):
         definition.pop(key, None)
     foreign = isinstance(model, ReasoningModel) and model.writer == "vllm"
     if foreign:
@@ -113,6 +114,22 @@ def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> di
     """Part → where it lies; the file `fetched` says where those from a hub were fetched to."""
     noted = json.loads(Path(fetched).read_text(encoding="utf-8")) if fetched else {}
     return {part: str(located(spec)) for part, (spec, _, _) in model_places(model).items()} | noted
+
+
+def embedding_identity(anchors: Anchors) -> dict[str, Any]:
+    """What the embedding model of a study's anchors is: its content, or repository and revision."""
+    if anchors.embeddings == WORDS:
+        return {"words": True}
+    return _content(anchors.embeddings, anchors.embeddings_revision, _all_files)
+
+
+def embedding_folder(anchors: Anchors, fetched: str | Path | None) -> Path | None:
+    """Where it lies, if there is one; `fetched` says where one of a hub was fetched to."""
+    if anchors.embeddings == WORDS:
+        return None
+    if fetched:
+        return Path(json.loads(Path(fetched).read_text(encoding="utf-8"))["embeddings"])
+    return located(anchors.embeddings)
 
 
 def condition_identity(definition: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ Stretch = tuple[str, int]
 def chains(plan: Plan) -> tuple[list[Problem], set[str]]:
     """All problems of all sources, and the ids of those that lack a chain of thought."""
     sources = plan.study.sources.items()
-    everything = [problem for name, _ in sources for problem in plan.rows(name)]
-    asked = [name for name, source in sources if source.chain_below]
-    return everything, {problem.problem_id for name in asked for problem in plan.problems(name)}
+    everything = [problem for name, _ in sources for problem in plan.catalogue(name).problems()]
+    asked = [plan.asked(name) for name, source in sources if source.chain_below]
+    return everything, {problem.problem_id for pool in asked for problem in pool.problems()}
 
 
 def least_tokens(study: Study) -> int:
@@ -75,4 +75,4 @@ def _stretch(plan: Plan, shard: Shard) -> Stretch | None:
     size = plan.study.publish.fill_round
     if size is None or not plan.study.sources[shard.source].chain_below:
         return None
-    return shard.source, shard.index * plan.study.engine.shard_size // size
+    return shard.source, shard.index * plan.shard_size // size

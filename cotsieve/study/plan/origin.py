@@ -17,6 +17,8 @@ def study_origin(plan: Plan) -> dict[str, Any]:
     """
     study = plan.study
     limited = {"limit": study.select.limit, "exclude": list(map(_exclusion, study.select.exclude))}
+    if study.select.sample:
+        limited["sample"] = plain(study.select.sample)
     origin = {
         "sources": {name: _source(source) for name, source in study.sources.items()},
         "select": limited,

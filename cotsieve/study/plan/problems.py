@@ -8,102 +8,71 @@ against that digest, so the code that reads sources cannot change a result behin
 
 import itertools
 from collections import Counter
-from dataclasses import astuple, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
+
+import numpy as np
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
-from cotsieve.problems.candidates import Exclusion as Listed
-from cotsieve.problems.candidates import Selection, read_exclusion, select
-from cotsieve.problems.problem import Problem, written_chain
-from cotsieve.problems.sources import read_source
+from cotsieve.problems.candidates import Pool
+from cotsieve.problems.problem import Problem
 from cotsieve.problems.stratify_by import stratify
-from cotsieve.study.plan.shards import Groups, Shard, exact_shards, grouped
+from cotsieve.study.plan.shards import (
+    Shard,
+    cut,
+    exact_shards,
+    prompts_digest,
+    references_digest,
+)
+from cotsieve.study.plan.sources import Sources
 from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.places import located
-from cotsieve.study.settings.sources import exclusion_definition, source_definition
-from cotsieve.study.settings.study import Study
+from cotsieve.study.settings.sources import exclusion_definition
 
 
-class Plan:
+class Plan(Sources):
     """The shards of a study and the problems in them."""
 
-    def __init__(self, study: Study):
-        self.study = study
-        self.files: dict[str, str] = {}
-        """Source → its file, where that is not the usual one."""
-        self._problems: dict[str, list[Problem]] = {}
-        self._fetched: dict[tuple[str | int | None, ...], Groups] = {}
+    def candidates(self) -> Iterator[Problem]:
+        """The candidates in the strata the study sorts them into; every source must be on disk."""
+        names = itertools.chain.from_iterable(self.strata())
+        for problem, name in zip(self.selection.problems(), names, strict=True):
+            yield replace(problem, stratum=name)
 
-    def source_file(self, name: str) -> Path:
-        """The local file of a source; for a hub source the one the fetch rule writes."""
-        if name in self.files:
-            return Path(self.files[name])
-        source = self.study.sources[name]
-        if source.path is not None:
-            return located(source.path)
-        folder = Path("results") / self.study.study / "sources"
-        return folder / f"{name}-{digest(plain(source.hub))[:8]}.parquet"
-
-    def problems(self, name: str) -> list[Problem]:
-        """The problems of a source that is on disk, as far as the study asks for them."""
-        below = self.study.sources[name].chain_below
-        if below is None:
-            return self.rows(name)
-        return [
-            problem
-            for problem in self.rows(name)
-            if problem.error is None and len(written_chain(problem).split()) < below
-        ]
-
-    def rows(self, name: str) -> list[Problem]:
-        """All problems of a source that is on disk."""
-        if name not in self._problems:
-            source, path = self.study.sources[name], self.source_file(name)
-            problems = read_source(name, source_definition(source), path)
-            if source.hub is not None and len(problems) != source.hub.rows:
-                raise bad(
-                    f"sources.{name}.hub.rows",
-                    f"{source.hub.rows} rows expected, the file has {len(problems)}",
-                    "Set rows to the number of rows of that split at that commit.",
-                )
-            self._problems[name] = problems
-        return self._problems[name]
-
-    @cached_property
-    def selection(self) -> Selection:
-        """The candidates of the whole study; every source must be on disk."""
-        sources = [self.problems(name) for name in self.study.sources]
-        return select(sources, self._exclusions, self.study.select.limit)
-
-    def candidates(self) -> list[Problem]:
-        """The candidates in the strata the study sorts them into."""
-        problems, strata = self.selection.problems, self.study.strata
-        names = stratify(strata.by, problems, strata.parts)
-        return [
-            replace(problem, stratum=name) for problem, name in zip(problems, names, strict=True)
-        ]
+    def strata(self) -> list[np.ndarray]:
+        """The stratum of each candidate, for each source."""
+        how = self.study.strata
+        return stratify(how.by, self.selection.pools, how.parts)
 
     @cached_property
     def shards(self) -> list[Shard]:
         """Every shard that can hold a candidate, in order."""
         if self._fetches:
             return self._expected_shards()
-        return exact_shards(self.selection.problems, self.study.engine.shard_size)
+        return self._exact(self.selection.pools)
+
+    def _exact(self, pools: list[Pool]) -> list[Shard]:
+        return [shard for pool in pools for shard in exact_shards(pool, self.shard_size)]
 
     def sources_for(self, source: str, shard: str) -> list[str]:
         """The sources that tell which problems a shard holds, in order.
 
-        They are its own, and those before it where the limit may cut the shard.
+        They are its own, and those before it where the limit may cut the shard; all, if the
+        candidates are a sample.
         """
         names = list(self.study.sources)
+        if self.study.select.sample:
+            return names
         earlier = names[: names.index(source)]
-        limit, size = self.study.select.limit, self.study.engine.shard_size
+        limit, size = self.study.select.limit, self.shard_size
+        if limit is None:
+            return [source]
         most = self._rows
         rows = sum(most[name] for name in earlier) + min((int(shard) + 1) * size, most[source])
-        return [*earlier, source] if limit is not None and rows > limit else [source]
+        return [*earlier, source] if rows > limit else [source]
 
     def planned(self, source: str, shard: str, prompts: str) -> list[Problem]:
         """The problems of a shard, which must be those of the digest `prompts`."""
@@ -119,83 +88,65 @@ class Plan:
         return self._held(shard.source, shard.index)
 
     def _checked(self, source: str, shard: str, what: str, planned: str) -> list[Problem]:
-        name = f"{source}/{shard}"
-        found = next((item for item in self.shards if item.name == name), None)
-        if found is None or getattr(found, what) != planned:
+        if source in self.known_sources():
+            problems = self._held(source, int(shard))
+            found = {"prompts": prompts_digest, "references": references_digest}[what](problems)
+        else:
+            name = f"{source}/{shard}"
+            pinned = next((item for item in self.shards if item.name == name), None)
+            found = pinned and getattr(pinned, what)
+            problems = self._held(source, int(shard)) if found == planned else []
+        if found != planned:
             raise bad(
                 self.source_file(source),
-                f"the rows of shard {name} are not those that were planned",
+                f"the rows of shard {source}/{shard} are not those that were planned",
                 "The file changed while the workflow ran; run it again.",
             )
-        return self._held(source, found.index)
+        return problems
 
     def _held(self, source: str, index: int) -> list[Problem]:
         """The problems of a shard; only the sources that decide them must be on disk."""
-        if not self._fetches:
-            return self._by_shard.get((source, index), [])
         names = self.sources_for(source, str(index))
         limit = self.study.select.limit if len(names) > 1 or self._first(source) else None
-        key = (*names, limit)
-        if key not in self._fetched:
-            sources = [self.problems(name) for name in names]
-            found = select(sources, self._exclusions, limit).problems
-            self._fetched[key] = grouped(found, self.study.engine.shard_size)
-        return self._fetched[key].get((source, index), [])
+        pool = self.selected(names, limit).pools[names.index(source)]
+        return list(cut(pool, self.shard_size, index).problems())
 
     def _first(self, source: str) -> bool:
         """Whether no source comes before this one, so that the limit counts in it alone."""
         return source == next(iter(self.study.sources))
 
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        """Source → how many rows it has at most, those left out among them."""
-        return {
-            name: source.hub.rows
-            if source.hub
-            else max((problem.row + 1 for problem in self.problems(name)), default=0)
-            for name, source in self.study.sources.items()
-        }
-
     def _surely(self, name: str, index: int, held: int) -> int:
         """How many problems a shard of a source has at least, before any exclusion."""
         source = self.study.sources[name]
         if source.hub:
-            return 0 if source.chain_below else held
+            return held if source.asks_for_all else 0
         return self._on_disk[name, index]
 
     @cached_property
     def _on_disk(self) -> Counter[tuple[str, int]]:
         """(source, shard) → problems, of the sources that need not be fetched."""
-        size, sources = self.study.engine.shard_size, self.study.sources
-        local = [name for name, source in sources.items() if not source.hub]
-        return Counter(
-            (name, problem.row // size) for name in local for problem in self.problems(name)
-        )
-
-    @property
-    def _fetches(self) -> bool:
-        return any(source.hub for source in self.study.sources.values())
-
-    @cached_property
-    def _exclusions(self) -> list[Listed]:
-        return [
-            read_exclusion(located(item.path), exclusion_definition(item))
-            for item in self.study.select.exclude
-        ]
+        local = [name for name, source in self.study.sources.items() if not source.hub]
+        found: Counter[tuple[str, int]] = Counter()
+        for name in local:
+            numbers, counts = np.unique(
+                self.asked(name).field("row") // self.shard_size, return_counts=True
+            )
+            found |= {(name, int(n)): int(c) for n, c in zip(numbers, counts, strict=True)}
+        return found
 
     def content_digest(self) -> str:
         """Digest of every candidate with all its fields, or of the pins that decide them."""
         if self._fetches:
             return digest(self._definitions())
         matches = [match._asdict() for match in self.selection.matches]
-        return digest([astuple(problem) for problem in self.candidates()], matches)
+        pools = [[pool.catalogue.name, pool.content()] for pool in self.selection.pools]
+        return digest(pools, decided(self.study.strata), matches, self.left_out())
 
     def _definitions(self) -> list[object]:
-        sources = [
-            [name, source_definition(source), self._pin(name)]
-            for name, source in self.study.sources.items()
-        ]
-        return [sources, self._excluded, self.study.select.limit, decided(self.study.strata)]
+        sources = [[name, self.definition(name), self._pin(name)] for name in self.study.sources]
+        decides = [sources, self._excluded, self.study.select.limit, decided(self.study.strata)]
+        sample = self.study.select.sample
+        return [*decides, plain(sample)] if sample else decides
 
     @cached_property
     def _excluded(self) -> list[object]:
@@ -210,13 +161,11 @@ class Plan:
         source = self.study.sources[name]
         return plain(source.hub) if source.hub else content_digest(located(source.path))
 
-    @cached_property
-    def _by_shard(self) -> Groups:
-        return grouped(self.selection.problems, self.study.engine.shard_size)
-
     def known_sources(self) -> list[str]:
         """Local sources whose candidates do not depend on a source that may not be fetched yet."""
         local = {name: source.hub is None for name, source in self.study.sources.items()}
+        if self.study.select.sample:
+            return list(local) if all(local.values()) else []
         if self.study.select.limit is None:
             return [name for name in local if local[name]]
         return list(itertools.takewhile(local.get, local))
@@ -229,27 +178,28 @@ class Plan:
         sources are known exactly unless a limit counts fetched rows before them.
         """
         known = self.known_sources()
-        sources = [self.problems(name) for name in known]
-        limit, size = self.study.select.limit, self.study.engine.shard_size
-        exact = exact_shards(select(sources, self._exclusions, limit).problems, size)
-        entries = sum(len(exclusion.values) for exclusion in self._exclusions)
+        limit, size = self.study.select.limit, self.shard_size
+        sample = self.study.select.sample
+        exact = self._exact(self.selected(known, limit).pools) if known else []
+        entries = sum(len(exclusion.values) for exclusion in self.exclusions)
         shards, rows_so_far, sure, pins = [], 0, 0, []
-        for name, source in self.study.sources.items():
+        for name in self.study.sources:
             rows = self._rows[name]
-            pins.append([name, self._pin(name), source_definition(source)])
+            pins.append([name, self._pin(name), self.definition(name)])
             if name in known:
                 shards += [shard for shard in exact if shard.source == name]
                 rows_so_far += rows
-                sure += len(self.problems(name))
+                sure += len(self.asked(name).places)
                 continue
             for index in range(-(-rows // size)):
-                if limit is not None and sure - entries >= limit:
+                if limit is not None and not sample and sure - entries >= limit:
                     return shards
                 held = min(size, rows - index * size)
                 rows_so_far += held
                 sure += self._surely(name, index, held)
-                cut = limit is not None and rows_so_far > limit
-                decides = [limit, *pins] if cut else pins[-1]
+                at_limit = limit is not None and rows_so_far > limit
+                decides = [limit, *pins] if at_limit else pins[-1]
+                decides = self._definitions() if sample else decides
                 pinned = digest(name, size, index, self._excluded, decides)
                 shards.append(Shard(name, index, held, pinned, pinned))
         return shards

@@ -4,13 +4,13 @@ They are those whose question has the smallest digest, so an edited or an added 
 choice about once in N / 64 times, wherever it stands.
 """
 
-import hashlib
-import heapq
-from collections.abc import Iterable
-from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from cotsieve.ground.seeds import digest
+from cotsieve.problems.candidates import Pool
+from cotsieve.problems.index import key_of
 from cotsieve.problems.problem import Problem
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.shards import prompts_digest
@@ -27,17 +27,20 @@ def reference_problems(plan: Plan, sweep: str) -> list[Problem]:
     """The problems whose activations or reasoning are taken, a question once; the source must be
     on disk."""
     count = plan.study.sweeps[sweep].reference.problems
-    usable: dict[str, Problem] = {}
-    for problem in _pool(plan, sweep):
-        same = usable.get(problem.question, problem)
-        if problem.error is None and problem.problem_id <= same.problem_id:
-            usable[problem.question] = problem
-    return heapq.nsmallest(count, usable.values(), key=_place)
+    pool = _pool(plan, sweep)
+    usable = pool.only(pool.catalogue.usable[pool.places])
+    first = np.unique(usable.field("question"))[:count]
+    found: dict[int, Problem] = {}
+    for problem in usable.only(np.isin(usable.field("question"), first)).problems():
+        place = key_of(problem.question)
+        if problem.problem_id <= found.get(place, problem).problem_id:
+            found[place] = problem
+    return [found[place] for place in sorted(found)]
 
 
 def reference_shards(plan: Plan, sweep: str) -> list[str]:
     """Names of the shards that may hold the reference problems."""
-    name, size = reference_source(plan, sweep), plan.study.engine.shard_size
+    name, size = reference_source(plan, sweep), plan.shard_size
     if plan.study.sources[name].hub is None:
         rows = {problem.row for problem in reference_problems(plan, sweep)}
     else:
@@ -59,11 +62,7 @@ def reference_identity(plan: Plan, sweep: str) -> dict[str, Any]:
     return {"content": prompts_digest(chosen), "ids": [problem.problem_id for problem in chosen]}
 
 
-def _place(problem: Problem) -> bytes:
-    return hashlib.sha256(problem.question.encode("utf-8", "surrogatepass")).digest()
-
-
-def _pool(plan: Plan, sweep: str) -> Iterable[Problem]:
+def _pool(plan: Plan, sweep: str) -> Pool:
     """Where the problems are chosen from.
 
     A model that writes its reasoning gives it for candidates alone. Rows of a hub are pinned, and
@@ -75,12 +74,12 @@ def _pool(plan: Plan, sweep: str) -> Iterable[Problem]:
     writes = any(study.models[model].family == "reasoning" for model in study.models_of(sweep))
     in_rounds = source.chain_below and study.publish.fill_round
     if source.hub or in_rounds or (writes and name not in plan.known_sources()):
-        most = _first_rows(plan, sweep)
-        return (problem for problem in plan.problems(name) if problem.row < most)
+        asked = plan.asked(name)
+        return asked.only(asked.field("row") < _first_rows(plan, sweep))
     if writes:
-        mine = (shard for shard in plan.shards if shard.source == name)
-        return chain.from_iterable(map(plan.held, mine))
-    return plan.problems(name)
+        known = plan.known_sources()
+        return plan.selected(known, study.select.limit).pools[known.index(name)]
+    return plan.asked(name)
 
 
 def _first_rows(plan: Plan, sweep: str) -> int:

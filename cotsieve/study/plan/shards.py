@@ -1,13 +1,20 @@
 """Shards: fixed ranges of rows of a source, and what they hold."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
+from cotsieve.ground.files import remember
 from cotsieve.ground.seeds import digest
+from cotsieve.problems.candidates import Pool
+from cotsieve.problems.index import prompt_of, reference_of
 from cotsieve.problems.problem import Problem
 
-Groups = dict[tuple[str, int], list[Problem]]
-"""(source, number of a shard) → its problems."""
+MOST_REMEMBERED = 50_000
+"""Digests of so many shards are remembered for a source."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +35,63 @@ class Shard:
         return f"{self.source}/{self.index:04d}"
 
 
-def grouped(problems: Sequence[Problem], size: int) -> Groups:
-    """Problems by shard, where a shard has `size` rows of its source."""
-    groups: Groups = {}
-    for problem in problems:
-        groups.setdefault((problem.source, problem.row // size), []).append(problem)
-    return groups
+def cut(pool: Pool, size: int, index: int) -> Pool:
+    """The problems of a shard, where a shard has `size` rows of its source."""
+    low, high = np.searchsorted(pool.field("row"), (index * size, (index + 1) * size))
+    return pool._replace(places=pool.places[low:high])
 
 
-def exact_shards(problems: Sequence[Problem], size: int) -> list[Shard]:
+def exact_shards(pool: Pool, size: int) -> list[Shard]:
     """The shards of candidates that are all known."""
-    return [
-        Shard(source, index, len(found), prompts_digest(found), references_digest(found))
-        for (source, index), found in grouped(problems, size).items()
-    ]
+    numbers, starts = np.unique(pool.field("row") // size, return_index=True)
+    parts = np.split(pool.places, starts[1:])
+    known, shards = _Known(pool), []
+    for number, places in zip(numbers.tolist(), parts, strict=True):
+        prompts, references = known.digests(pool._replace(places=places))
+        shards.append(Shard(pool.catalogue.name, number, len(places), prompts, references))
+    known.save()
+    return shards
 
 
-def prompts_digest(problems: list[Problem]) -> str:
+def prompts_digest(problems: Iterable[Problem]) -> str:
     """Digest of what generation reads of problems."""
     return digest([prompt_of(problem) for problem in problems])
 
 
-def prompt_of(problem: Problem) -> list[str | None]:
-    """What generation reads of a problem."""
-    read = [problem.problem_id, problem.question, problem.error]
-    return read if problem.reasoning is None else [*read, problem.reasoning]
-
-
-def references_digest(problems: list[Problem]) -> str:
+def references_digest(problems: Iterable[Problem]) -> str:
     """Digest of what grading reads of problems."""
-    return digest([[problem.problem_id, problem.answer] for problem in problems])
+    return digest([reference_of(problem) for problem in problems])
+
+
+class _Known:
+    """The digests of shards, which are of their texts; remembered by what the index says of them.
+
+    So the texts are read when a shard is planned for the first time, and not again.
+    """
+
+    def __init__(self, pool: Pool):
+        self._note = pool.catalogue.folder / "shards.json"
+        self._used: dict[str, list[str]] = {}
+        self._noted: dict[str, list[str]] = {}
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            told = json.loads(self._note.read_text(encoding="utf-8"))
+            if told["sum"] == digest(told["shards"]):
+                self._noted = told["shards"]
+
+    def digests(self, shard: Pool) -> list[str]:
+        """Of what generation reads, and of what grading reads."""
+        key = shard.content(("prompt", "reference"))
+        found = self._noted.get(key)
+        if found is None:
+            problems = list(shard.problems())
+            found = [prompts_digest(problems), references_digest(problems)]
+        self._used[key] = found
+        return found
+
+    def save(self) -> None:
+        """Write what was not known before."""
+        if not self._used.keys() <= self._noted.keys():
+            everything = {**self._noted, **self._used}
+            shards = dict(list(everything.items())[-MOST_REMEMBERED:])
+            with suppress(OSError):  # a full disk costs time, nothing else
+                remember(self._note, {"shards": shards, "sum": digest(shards)})

@@ -145,7 +145,7 @@ def _uneven_rounds(study: Study) -> Iterator[Finding]:
     size, shard = study.publish.fill_round, study.engine.shard_size
     if size and not study.publish.fill:
         yield Finding("publish.fill_round", "nothing is filled", "Add publish.fill.")
-    if size and size % shard:
+    if size and shard != "auto" and size % shard:
         mend = f"Use a multiple, as {max(1, round(size / shard)) * shard}."
         yield Finding("publish.fill_round", f"{size} is no multiple of shard_size {shard}", mend)
 
@@ -244,6 +244,23 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
     return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
 
 
+def _wrong_anchors(study: Study) -> Iterator[Finding]:
+    """Models whose traces have no sentences, or none of which two rollouts would differ."""
+    if study.anchors and not (study.anchors.models or study.anchors.published):
+        yield Finding("anchors.models", "no model is named", "Name models that write reasoning.")
+    for name in study.anchors.computed if study.anchors else ():
+        model = study.models.get(name)
+        if model is None:
+            yield _unknown("anchors.models", name, study.models)
+        elif model.family != "reasoning":
+            what = f"model '{name}' writes no reasoning"
+            yield Finding("anchors.models", what, "Name models of family reasoning.")
+        elif study.decoding_of(name).temperature == 0:
+            what = f"greedy rollouts of model '{name}' around a sentence are all the same"
+            mend = "Set its decoding.temperature above 0; published are 0.6, and top_p 0.95."
+            yield Finding(f"models.{name}.decoding", what, mend)
+
+
 CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
     _unknown_ablations: (
         "sieve", "models.*.sieve", "sweeps.keys", "sweeps.*.conditions.keys", "sweeps.*.grid",
@@ -264,6 +281,10 @@ CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
     _wrong_decoding: (
         "decoding.temperature", "decoding.samples", "models.*.decoding.temperature",
         "models.*.decoding.samples", "models.*.family",
+    ),
+    _wrong_anchors: (
+        "anchors.models", "models.keys", "models.*.family", "decoding.temperature",
+        "models.*.decoding.temperature",
     ),
     _wrong_writer: ("models.*.writer", "models.*.precision", "models.*.family", "engine.device"),
     _nothing_to_publish: (

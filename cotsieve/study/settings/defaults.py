@@ -8,12 +8,14 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
+from cotsieve.study.settings.anchors import Anchors
 from cotsieve.study.settings.conditions import AnyCondition, Condition, TextCondition
 from cotsieve.study.settings.models import Decoding, Model, ReasoningModel
 from cotsieve.study.settings.outcome import About, Draw, Grading, PublishTraces, Quality
 from cotsieve.study.settings.part import Part, plain
 
 SECTIONS: dict[str, tuple[type[Part], ...]] = {
+    "anchors": (Anchors,),
     "about": (About,),
     "choose": (PublishTraces,),
     "conditions": (Condition, TextCondition),
@@ -49,7 +51,7 @@ def _inside(parts: Sequence[type[Part]], key: str) -> Iterator[type[Part]]:
         yield from (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part))
 
 
-ELSEWHERE = ("decoding", "sieve", "revision", "base_revision")
+ELSEWHERE = ("decoding", "sieve", "revision", "base_revision", "anchors_from")
 """Fields of a model that are told apart from it, or in the place of what they name."""
 _LEAST = {
     "activations": TypeAdapter(AnyCondition).validate_python({"operation": "zero", "layer": 0}),

@@ -34,6 +34,8 @@ def path_in_file(location: tuple) -> tuple[tuple, str | None]:
     # Which kind of model or condition was looked for stands nowhere in a path of the file.
     if steps[0] == "models" and len(steps) > 2 and steps[2] in ("codi", "reasoning", "imported"):
         del steps[2]
+    if steps[:2] == ["anchors", "published"]:
+        steps[:2] = ["models"]
     if steps[0] == "sweeps" and len(steps) > 4 and steps[4] in ("state", "text"):
         del steps[4]
     if steps[0] == "sweeps" and len(steps) > 3:

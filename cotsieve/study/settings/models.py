@@ -32,7 +32,8 @@ class Sieve(Part):
 class Lora(Part):
     rank: Count | None = None
     """Checked against the file when given."""
-    alpha: float
+    alpha: Annotated[float, Field(gt=0)]
+    """0 would leave the adapters out."""
 
 
 class Model(Part):
@@ -63,8 +64,9 @@ class Model(Part):
 class Style(Part):
     """How a family of models marks its reasoning."""
 
-    prompt: Literal["raw", "chat"] = "raw"
-    """raw: problem, instruction and opening tag; chat: the model's own chat template."""
+    prompt: Literal["raw", "chat", "thought-anchors"] = "raw"
+    """raw: problem, instruction and opening tag; chat: the model's own chat template;
+    thought-anchors: the prompt of that study, which brings its own instruction."""
     instruction: str = " Please reason step by step, and put your final answer within \\boxed{}."
     open: str = "<think>"
     close: str = "</think>"
@@ -84,6 +86,8 @@ class ReasoningModel(Part):
     writer: Literal["own", "vllm"] = "own"
     """What writes the baseline traces; everything else is always run by the engine of cotsieve."""
     precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    anchors_from: str | None = None
+    """A folder of published traces with some rollouts around their sentences, to be completed."""
     decoding: Decoding | None = None
     sieve: Sieve | None = None
     """For this model instead of the study's."""

@@ -8,9 +8,15 @@ from pydantic import Field
 from cotsieve.study.settings.part import Count, Name, Part
 from cotsieve.study.settings.sources import Exclusion
 
+Grader = Literal["numbers", "original", "codi", "math", "r2a", "thought-anchors"]
+
+
+SYMBOLIC = ("math", "r2a")
+"""Graders that compare answers in LaTeX."""
+
 
 class Grading(Part):
-    grader: Literal["numbers", "original", "codi", "math", "r2a"] = "numbers"
+    grader: Grader = "numbers"
     tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 

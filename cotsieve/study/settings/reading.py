@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cotsieve.ground.faults import BadInput, Finding
+from cotsieve.study.settings.anchors import with_published
 from cotsieve.study.settings.consistency import contradictions
 from cotsieve.study.settings.mistakes import mistakes, placed
 from cotsieve.study.settings.models import forgotten_families, with_families
@@ -19,6 +20,7 @@ def read_study(config: dict[str, Any], origin: str = "config") -> Study:
     Raises BadInput with every wrong key at once: its path, the value found, and the mend.
     """
     config = {key: value for key, value in config.items() if not str(key).startswith("_")}
+    config = with_published(config)
     models, forgotten = config.get("models"), []
     if isinstance(models, dict):
         config = config | {"models": with_families(models)}

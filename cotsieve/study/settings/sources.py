@@ -40,11 +40,24 @@ class Source(Part):
     ] = "gsm8k"
     columns: Columns = Columns()
     variant: Literal["clean", "corrupted"] = "clean"
+    where: dict[str, list[str | int | float | bool]] = Field(default_factory=dict)
+    """Field → the values of the rows that are asked for; messages.0.info.source leads into one."""
+    answers: Literal["column", "boxed"] = "column"
+    """Where format columns has its answers: in theirs, or in the last box of the solution."""
+    unanswered: Literal["bad", "leave_out"] | None = None
+    """Rows without an answer are bad rows, or are counted and left out. Default: leave_out for
+    format am, of whose rows most are programs and instructions."""
     bad_rows: Literal["stop", "record"] = "stop"
     """A row that cannot be used stops the study, or is recorded as failed with its reason."""
     chain_below: Count | None = None
     """Only problems whose own chain of thought, their reasoning or solution, has fewer words than
     this; 1: those without any. For filling them with verified traces."""
+
+    @property
+    def asks_for_all(self) -> bool:
+        """Whether every row is a problem of the study, usable or not."""
+        unanswered = self.unanswered or ("leave_out" if self.format == "am" else "bad")
+        return not (self.chain_below or self.where or unanswered == "leave_out")
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -67,9 +80,20 @@ class Exclusion(Part):
     variant: Literal["clean", "corrupted"] = "clean"
 
 
+class Sample(Part):
+    """Candidates drawn from those that are not excluded."""
+
+    rows: Count
+    seed: int = 0
+    by: Literal["problem", "stratum"] = "problem"
+    """problem: all alike. stratum: equally many of each stratum, as far as it has them."""
+
+
 class Select(Part):
     """Which rows of the sources are candidates."""
 
+    sample: Sample | None = None
+    """Before `limit`; which are drawn does not depend on the order of rows."""
     limit: Count | None = None
     """Candidates over all sources, in order, after exclusion."""
     exclude: list[Exclusion] = Field(default_factory=list)
@@ -107,4 +131,7 @@ def source_definition(source: Source) -> dict[str, object]:
         "variant": source.variant,
         "bad_rows": source.bad_rows,
         **({"chain_below": source.chain_below} if source.chain_below else {}),
+        **({"where": definition["where"]} if source.where else {}),
+        **({"answers": source.answers} if source.answers != "column" else {}),
+        **({"unanswered": source.unanswered} if source.unanswered else {}),
     }

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from cotsieve.study.settings.anchors import Anchors
 from cotsieve.study.settings.conditions import (
     MOST_CONDITIONS,
     AnyCondition,
@@ -76,8 +77,8 @@ class Engine(Part):
     batch_rows: Count | Literal["auto"] = 64
     """Problems × conditions in one batch; auto: as many as fit the memory and gain speed. It
     changes no result, but where a model's precision lets a row depend on its company."""
-    shard_size: Count = 250
-    """Rows of a source in one job."""
+    shard_size: Count | Literal["auto"] = "auto"
+    """Rows of a source in one job. auto: 250, doubled while there are more than 500 shards."""
     device: str = "auto"
     ahead: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """How many other shards a job works on once its model is loaded, so that the load is paid once.
@@ -107,6 +108,7 @@ class Study(Part):
     decoding: Decoding = Decoding()
     sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
     sieve: Sieve
+    anchors: Anchors | None = None
     grading: Grading = Grading()
     strata: Strata = Strata()
     draw: Draw

@@ -1,5 +1,6 @@
 """What is wrong with a run is told before it starts, in one list, without loading weights."""
 
+import json
 import os
 import subprocess
 import sys
@@ -113,6 +114,66 @@ def test_what_is_wrong_is_told(wrong, made, tmp_path, monkeypatch):
     with pytest.raises(BadInput) as caught:
         preflight.preflight(plan(made, **changes))
     assert all(words in str(caught.value) for words in told), caught.value
+
+
+LORA = {"lora": {"alpha": 2.0, "rank": 8}}
+
+
+def test_a_rank_that_is_not_that_of_the_tensors_is_refused(made):
+    models = {"tiny": definition(made)["models"]["tiny"] | LORA}
+    with pytest.raises(BadInput, match=r"tiny\.lora\.rank: the study says 8, .* have rank 4"):
+        preflight.preflight(plan(made, models=models))
+
+
+def test_alpha_zero_is_refused(made):
+    models = {"tiny": definition(made)["models"]["tiny"] | {"lora": {"alpha": 0}}}
+    with pytest.raises(BadInput, match=r"models\.tiny\.lora\.alpha"):
+        plan(made, models=models)
+
+
+def told(made: MadeCodi, **changes) -> str:
+    return "\n".join(preflight.preflight(plan(made, **changes)))
+
+
+def test_targets_that_no_candidates_can_meet_are_told_or_refused(made):
+    assert "draw.targets" not in told(made)
+    targets = {"2-step": 500, "3-step": 1}
+    lines = told(made, draw={"targets": targets})
+    assert "draw.targets.2-step: 500 problems are asked for, and at most 4 are in" in lines
+    assert "draw.targets.3-step" not in lines
+    assert "draw.total: 13 problems are asked for, and at most 12" in told(made, draw={"total": 13})
+    with pytest.raises(BadInput, match=r"draw\.targets\.2-step: 500"):
+        told(made, draw={"targets": targets, "on_shortage": "fail"})
+
+
+def test_rows_that_will_be_recorded_are_counted(made, tmp_path):
+    file = tmp_path / "problems.jsonl"
+    rows = file.read_text().splitlines()
+    rows[3] = '{"question": "", "answer": "#### 1"}'
+    file.write_text("\n".join(rows) + "\n")
+    source = {"toy": {"path": "problems.jsonl", "bad_rows": "record"}}
+    assert "sources.toy: 1 row cannot be used and will be recorded as failed (row 3)" in told(
+        made, sources=source
+    )
+
+
+def test_questions_that_will_not_fit_are_counted(made, tmp_path):
+    file = tmp_path / "problems.jsonl"
+    lines = [json.dumps({"question": "Tom has 3 pens. " * 200, "answer": "#### 1"})] * 2
+    file.write_text(file.read_text() + "\n".join(lines) + "\n")
+    assert "models.tiny: 2 questions of up to " in told(made)
+    assert "will not fit 512 positions" in told(made)
+
+
+def test_a_reasoning_that_may_not_fit_again_is_told_with_its_conditions(made, tmp_path):
+    writer = make_reasoner(tmp_path / "qwen")
+    words = {"full": {"reasoning": "reverse"}, "empty": {"reasoning": "empty"}}
+    sweeps = {"main": {"conditions": words}}
+    long = {"sweeps": sweeps, "decoding": {"max_new_tokens": 300}}
+    lines = "\n".join(preflight.preflight(written_by(writer, made, **long)))
+    assert "may not fit when they are read again, under full;" in lines
+    short = {"sweeps": sweeps, "decoding": {"max_new_tokens": 20}}
+    assert "read again" not in "\n".join(preflight.preflight(written_by(writer, made, **short)))
 
 
 def written_by(folder: Path, made: MadeCodi, **changes) -> Plan:

@@ -31,8 +31,8 @@ def plan_of(sources: dict, **select) -> Plan:
 @pytest.mark.parametrize(("below", "rows"), [(1, (0, 2)), (3, (0, 1, 2)), (50, (0, 1, 2, 3))])
 def test_only_short_chains_are_asked_for(file, below, rows):
     plan = plan_of({"made": {"path": file, "format": "deepscaler", "chain_below": below}})
-    assert {problem.row % 4 for problem in plan.problems("made")} == set(rows)
-    assert len(plan.rows("made")) == 40
+    assert {problem.row % 4 for problem in plan.asked("made").problems()} == set(rows)
+    assert len(plan.catalogue("made").places) == 40
     shards = plan.shards
     assert [shard.name for shard in shards] == [f"made/000{n}" for n in range(4)]
     held = [
@@ -40,13 +40,13 @@ def test_only_short_chains_are_asked_for(file, below, rows):
         for shard in shards
         for problem in plan.planned("made", shard.name[-4:], shard.prompts)
     ]
-    assert held == plan.problems("made")
+    assert held == list(plan.asked("made").problems())
 
 
 def test_without_the_key_a_source_is_what_it_was(file):
     plan = plan_of({"made": {"path": file, "format": "deepscaler"}})
     below = plan_of({"made": {"path": file, "format": "deepscaler", "chain_below": 50}})
-    assert plan.problems("made") == plan.rows("made") == below.problems("made")
+    assert plan.asked("made").content() == below.asked("made").content()
     assert plan.shards == below.shards
 
 

@@ -42,7 +42,7 @@ def shards(plan: Plan) -> dict[str, Shard]:
 
 
 def ids(plan: Plan) -> list[str]:
-    return [problem.problem_id for problem in plan.selection.problems]
+    return [problem.problem_id for problem in plan.selection.problems()]
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_fetched_source_must_have_the_rows_that_were_told(tmp_path, monkeypatc
     plan.source_file("toy").parent.mkdir(parents=True)
     write_parquet(plan.source_file("toy"), rows)
     with pytest.raises(BadInput, match="44 rows expected, the file has 45"):
-        plan.problems("toy")
+        plan.asked("toy")
 
 
 def write_parquet(path: Path, rows: list[dict]) -> None:

@@ -8,7 +8,8 @@ from studies import MINIMAL, changed
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
-from cotsieve.problems.records import read_records, read_text
+from cotsieve.problems.files.records import read_records
+from cotsieve.problems.files.segments import read_text
 from cotsieve.study.checks.preflight import main
 from cotsieve.study.settings.file import MOST_DEPTH, refuse_repeated_keys
 from cotsieve.study.settings.reading import read_study

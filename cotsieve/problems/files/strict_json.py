@@ -10,6 +10,9 @@ from typing import NamedTuple
 MOST_DIGITS = 4300
 """Python's own limit on the digits of an integer read from text."""
 
+BLANKS = b" \t\r\n"
+"""White space between JSON values."""
+
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
@@ -28,10 +31,13 @@ class Decoded(NamedTuple):
     notes: list[Note]
 
 
-def decode_lines(data: bytes) -> Iterator[Decoded]:
-    """The rows of JSON lines; a bad line does not hide the ones after it."""
+def decode_lines(data: bytes, first: int = 0) -> Iterator[Decoded]:
+    """The rows of JSON lines, the first of which has the number `first`.
+
+    A bad line does not hide the ones after it.
+    """
     decoder = _Decoder()
-    for row, line in enumerate(data.rstrip(b" \t\r\n").split(b"\n")):
+    for row, line in enumerate(data.rstrip(BLANKS).split(b"\n"), first):
         value = None
         try:
             value = decoder.decode(line.decode("utf-8"))
@@ -42,7 +48,7 @@ def decode_lines(data: bytes) -> Iterator[Decoded]:
             decoder.notes.append(Note(what, "Each line must be one complete object."))
         except RecursionError:
             decoder.notes.append(_TOO_DEEP)
-        yield Decoded(row, value, decoder.taken_notes())
+        yield Decoded(row, value, decoder.taken_notes() if decoder.notes else [])
 
 
 def decode_array(text: str) -> Iterator[Decoded]:

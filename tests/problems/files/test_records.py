@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cotsieve.problems.records import read_records
+from cotsieve.problems.files.records import read_records
 
 ROWS = [{"question": "2 + 2?\u2028Line", "answer": 4}, {"question": "½?", "answer": 10**30}]
 LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS).encode()

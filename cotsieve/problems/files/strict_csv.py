@@ -1,12 +1,11 @@
 """Decode rows of cells separated by commas or tabs, noting what such readers usually let pass."""
 
 import csv
-import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cotsieve.problems.strict_json import Note, listed, repeated
+from cotsieve.problems.files.strict_json import Note, listed, repeated
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 """Kind of file → what separates its cells. Both are quoted as RFC 4180 says for commas."""
@@ -29,19 +28,23 @@ class SheetRow(NamedTuple):
 class Sheet(NamedTuple):
     """What a file holds: no rows when its header is not as it should be."""
 
-    rows: list[SheetRow]
+    names: list[str]
+    rows: Iterator[SheetRow]
     header_notes: list[Note]
 
 
-def decode_sheet(text: str, kind: str) -> Sheet:
-    """The rows of "csv" or "tsv" text whose first line names the columns, each once.
+def decode_sheet(lines: Iterable[str], kind: str) -> Sheet:
+    """The rows of "csv" or "tsv" whose first line names the columns, each once.
 
-    Every cell is text, exactly as it stands there; an empty one is None, quoted or not. A bad row
-    does not hide the ones after it.
+    `lines` keep their ends, whatever these are. Every cell is text, exactly as it stands there; an
+    empty one is None, quoted or not. A bad row does not hide the ones after it, and blank lines at
+    the end are none.
     """
-    (_, names, fault), *rows = _lines_of_cells(text, kind) or [_Cells(1, [], None)]
+    found = _without_blank_end(_rows_of_cells(lines, kind))
+    _, names, fault = next(found, _Cells(1, [], None))
     notes = [fault] if fault else list(_header_notes(names))
-    return Sheet([] if notes else [_row(names, cells, kind) for cells in rows], notes)
+    rows = iter(()) if notes else (_row(names, cells, kind) for cells in found)
+    return Sheet(names, rows, notes)
 
 
 class _Cells(NamedTuple):
@@ -50,23 +53,32 @@ class _Cells(NamedTuple):
     fault: Note | None
 
 
-def _lines_of_cells(text: str, kind: str) -> list[_Cells]:
-    found: list[_Cells] = []
-    # A cell may be longer than the module lets it be, which is a setting of the whole process.
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
-        lines = io.StringIO(text.rstrip("\r\n"), newline="")
-        reader = csv.reader(lines, delimiter=SEPARATORS[kind], strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                found.append(_Cells(line, next(reader), None))
-            except StopIteration:
-                return found
-            except csv.Error as error:
-                found.append(_Cells(line, [], _quoting_note(error)))
-    finally:
-        csv.field_size_limit(limit)
+def _rows_of_cells(lines: Iterable[str], kind: str) -> Iterator[_Cells]:
+    reader = csv.reader(lines, delimiter=SEPARATORS[kind], strict=True)
+    while True:
+        line = reader.line_num + 1
+        # A cell may be longer than the module lets it be, which is a setting of the whole process.
+        limit = csv.field_size_limit(sys.maxsize)
+        try:
+            found = _Cells(line, next(reader), None)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            found = _Cells(line, [], _quoting_note(error))
+        finally:
+            csv.field_size_limit(limit)
+        yield found
+
+
+def _without_blank_end(rows: Iterable[_Cells]) -> Iterator[_Cells]:
+    blank: list[_Cells] = []
+    for row in rows:
+        if row.cells or row.fault:
+            yield from blank
+            yield row
+            blank = []
+        else:
+            blank.append(row)
 
 
 def _row(names: list[str], row: _Cells, kind: str) -> SheetRow:

@@ -1,0 +1,437 @@
+"""Which sentences of a trace matter: rollouts around each of them, and measures of these."""
+
+OWN_TRACES = study.anchors.computed if study.anchors else []
+ANCHORED = [*OWN_TRACES, *PUBLISHED]
+# Models that go on with published traces instead of their own.
+COMPLETED = [name for name in OWN_TRACES if study.models[name].anchors_from]
+OWN_TRACES = [name for name in OWN_TRACES if name not in COMPLETED]
+FOLDERS = {name: model.anchors_from for name, model in PUBLISHED.items()} | {
+    name: study.models[name].anchors_from for name in COMPLETED
+}
+KINDS = (
+    ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
+)
+# The engine that writes on from sentences; traces and ablations do not depend on it.
+RESAMPLING_ENGINE = code_identity("cotsieve/rollouts/resampling.py", ROOT, pinned=True)
+EMBEDDING = embedding_identity(study.anchors) if study.anchors else None
+FETCHED_EMBEDDINGS = (
+    [f"results/{STUDY}/models/embeddings-{digest(EMBEDDING)[:8]}.json"]
+    if "repository" in (EMBEDDING or {})
+    else []
+)
+
+
+def told_of_anchors(*names, **others):
+    """A param: some of the settings of the anchors, with their defaults."""
+    settings = plain(study.anchors) if study.anchors else {}
+    return {"anchors": {name: settings.get(name) for name in names} | others}
+
+
+def around(kind, model):
+    """The files of a kind for all shards of a model, in order."""
+    folder = f"results/{STUDY}/anchors/{model}/{kind}"
+    if model in PUBLISHED:
+        return [f"{folder}/published.parquet"]
+    if model in COMPLETED:
+        return [f"{folder}/completed.parquet"]
+    return [f"{folder}/{shard}.parquet" for shard in SHARDS]
+
+
+def anchor_tables(model):
+    """What is made of the sentences of a model's traces."""
+    tables = [f"results/{STUDY}/anchors/{model}.parquet"]
+    if study.anchors.pairs != 0:
+        tables.append(f"results/{STUDY}/anchors/{model}-pairs.parquet")
+    return tables
+
+
+def decided_by_kind(wildcards):
+    """What decides the rollouts of a kind beside the model."""
+    counts = {"resample": study.anchors.rollouts, "force": study.anchors.forced}
+    return {
+        "kind": wildcards.kind,
+        "prefix": study.anchors.prefix,
+        "rollouts": counts[wildcards.kind],
+    }
+
+
+def anchor_grading(usual=None):
+    """How answers around sentences are graded; `usual` where the study's grader may not fit."""
+    grading = plain(study.grading) | ({"grader": usual} if usual else {})
+    own = study.anchors.grader if study.anchors else None
+    return grading | ({"grader": own} if own else {})
+
+
+rule fetch_embeddings:
+    """Fetch the model that embeds sentences, once, and note where its files lie."""
+    output:
+        "results/{study}/models/embeddings-{pin}.json",
+    log:
+        "results/{study}/logs/fetch_embeddings/{pin}.log",
+    wildcard_constraints:
+        pin="[0-9a-f]+",
+    localrule: True
+    conda:
+        "../../envs/cotsieve.yaml"
+    script:
+        "../scripts/fetch_embeddings.py"
+
+
+rule split:
+    """Choose traces of problems that a model solves sometimes, and find their sentences."""
+    input:
+        traces=lambda wildcards: [
+            f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
+            for shard in SHARDS
+        ],
+        sources=[source_file(name) for name in study.sources],
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/sentences.parquet",
+    log:
+        "results/{study}/logs/split/{model}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("split"),
+        code=code_of("split"),
+        problems={"problems": PROBLEMS},
+        model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
+        anchors=lambda wildcards: told_of_anchors(
+            "choose",
+            **(plain(study.anchors.sentences) if study.anchors else {}),
+            given=study.models[wildcards.model].traces == "given",
+        ),
+    script:
+        "../scripts/split.py"
+
+
+rule resample:
+    """Write each sentence anew and go on, or force the answer before it. Nothing is graded."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        traces="results/{study}/traces/{model}/{source}/{shard}.parquet",
+        sources=source_files,
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/{kind}/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/resample/{model}/{kind}/{source}/{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/resample/{model}/{kind}/{source}/{shard}.tsv"
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+        kind=names(KINDS),
+    conda:
+        "../../envs/cotsieve.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
+    params:
+        code=code_of("resample", pinned=True),
+        libraries={"libraries": LIBRARIES},
+        job=lambda wildcards: {
+            "damaged": times_damaged("resample", wildcards),
+            "engine": RESAMPLING_ENGINE,
+            **decided_by_model(wildcards),
+            **decided_by_kind(wildcards),
+            "problems": problems_of(wildcards),
+        },
+    script:
+        "../scripts/resample.py"
+
+
+@functools.cache
+def published_content(model):
+    """What the folder of a model's published rollouts holds."""
+    root = located(FOLDERS[model])
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    return digest(
+        [[str(file.relative_to(root)), content_digest(file)] for file in files]
+    )
+
+
+rule import_anchors:
+    """Take published rollouts around sentences as finished ones; failed entries are kept apart."""
+    input:
+        published=lambda wildcards: own_file(FOLDERS[wildcards.model]),
+    output:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        outcomes="results/{study}/anchors/{model}/outcomes/published.parquet",
+        resample="results/{study}/anchors/{model}/resample/published.parquet",
+        force="results/{study}/anchors/{model}/force/published.parquet",
+        labels="results/{study}/anchors/{model}/labels.parquet",
+        traces="results/{study}/anchors/{model}/traces.parquet",
+    log:
+        "results/{study}/logs/import_anchors/{model}.log",
+    wildcard_constraints:
+        model=names(FOLDERS),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("import_anchors"),
+        code=code_of("import_anchors"),
+        published=lambda wildcards: {
+            "published": published_content(wildcards.model),
+            "under": getattr(PUBLISHED.get(wildcards.model), "anchors_under", ""),
+            "every": (
+                study.anchors.sentences.every if wildcards.model in COMPLETED else None
+            ),
+        },
+        grading={"grading": anchor_grading("thought-anchors")},
+    script:
+        "../scripts/import_anchors.py"
+
+
+rule complete:
+    """Add the rollouts that published ones lack around the sentences of their traces."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        traces="results/{study}/anchors/{model}/traces.parquet",
+        finished="results/{study}/anchors/{model}/{kind}/published.parquet",
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/{kind}/completed.parquet",
+    log:
+        "results/{study}/logs/complete/{model}/{kind}.log",
+    benchmark:
+        "results/{study}/benchmarks/complete/{model}/{kind}.tsv"
+    wildcard_constraints:
+        model=names(COMPLETED),
+        kind=names(KINDS),
+    conda:
+        "../../envs/cotsieve.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
+    params:
+        code=code_of("complete", pinned=True),
+        libraries={"libraries": LIBRARIES},
+        job=lambda wildcards: {
+            "damaged": times_damaged("complete", wildcards),
+            "engine": RESAMPLING_ENGINE,
+            **decided_by_model(wildcards),
+            **decided_by_kind(wildcards),
+        },
+    script:
+        "../scripts/complete.py"
+
+
+rule grade_completed:
+    """Tell what became of every rollout, published and added."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        rollouts=expand(
+            "results/{{study}}/anchors/{{model}}/{kind}/completed.parquet", kind=KINDS
+        ),
+    output:
+        "results/{study}/anchors/{model}/outcomes/completed.parquet",
+    log:
+        "results/{study}/logs/grade_completed/{model}.log",
+    wildcard_constraints:
+        model=names(COMPLETED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("grade_completed"),
+        code=code_of("grade_around"),
+        kinds={"kinds": KINDS},
+        grading={"grading": anchor_grading("thought-anchors")},
+    script:
+        "../scripts/grade_around.py"
+
+
+rule grade_around:
+    """Tell what became of every rollout around a sentence."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        rollouts=expand(
+            "results/{{study}}/anchors/{{model}}/{kind}/{{source}}/{{shard}}.parquet",
+            kind=KINDS,
+        ),
+    output:
+        "results/{study}/anchors/{model}/outcomes/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/grade_around/{model}/{source}/{shard}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("grade_around"),
+        code=code_of("grade_around"),
+        kinds={"kinds": KINDS},
+        grading={"grading": anchor_grading()},
+    script:
+        "../scripts/grade_around.py"
+
+
+rule embed:
+    """Compare every sentence with what was written in its place."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        embeddings=FETCHED_EMBEDDINGS,
+    output:
+        "results/{study}/anchors/{model}/likeness.parquet",
+    log:
+        "results/{study}/logs/embed/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("embed"),
+        code=code_of("embed"),
+        embeddings={"embeddings": EMBEDDING},
+    script:
+        "../scripts/embed.py"
+
+
+rule pair:
+    """Tell what each sentence does for later ones."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        rollouts=lambda wildcards: around("resample", wildcards.model),
+        embeddings=FETCHED_EMBEDDINGS,
+    output:
+        "results/{study}/anchors/{model}-pairs.parquet",
+    log:
+        "results/{study}/logs/pair/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    threads: 2
+    params:
+        damaged=damage("pair"),
+        code=code_of("pair"),
+        embeddings={"embeddings": EMBEDDING},
+        anchors=told_of_anchors("threshold", "pairs"),
+    script:
+        "../scripts/pair.py"
+
+
+rule measure:
+    """Measure the importance of every sentence, as published and with its uncertainty."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        likeness="results/{study}/anchors/{model}/likeness.parquet",
+        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+        labels=lambda wildcards: (
+            f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
+            if wildcards.model in FOLDERS
+            else []
+        ),
+    output:
+        "results/{study}/anchors/{model}.parquet",
+    log:
+        "results/{study}/logs/measure/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        damaged=damage("measure"),
+        code=code_of("measure"),
+        anchors=told_of_anchors(
+            "threshold", "alpha", "least_dissimilar", "draws", "seed"
+        ),
+    script:
+        "../scripts/measure.py"
+
+
+rule show_anchors:
+    """Make a page on which traces are read, their sentences coloured by importance."""
+    input:
+        anchors="results/{study}/anchors/{model}.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        likeness="results/{study}/anchors/{model}/likeness.parquet",
+        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+    output:
+        report(
+            "results/{study}/report/anchors/{model}.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"what": "sentences that matter, {model}"},
+        ),
+    log:
+        "results/{study}/logs/show_anchors/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("show_anchors"),
+    script:
+        "../scripts/show_anchors.py"
+
+
+rule export_rollouts:
+    """Write rollouts around sentences in the published form (not made by default)."""
+    input:
+        expand(
+            "results/{study}/export/{model}/math-rollouts.parquet",
+            study=STUDY,
+            model=ANCHORED,
+        ),
+
+
+rule export_rollouts_of_model:
+    """Write a model's rollouts as folders of JSON files and as one table, as they are published."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        anchors="results/{study}/anchors/{model}.parquet",
+        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        rollouts=lambda wildcards: [
+            path
+            for kind in (
+                ["resample", "force"] if wildcards.model in PUBLISHED else KINDS
+            )
+            for path in around(kind, wildcards.model)
+        ],
+        traces=lambda wildcards: (
+            f"results/{STUDY}/anchors/{wildcards.model}/traces.parquet"
+            if wildcards.model in FOLDERS
+            else []
+        ),
+        problems="results/{study}/problems.parquet",
+        own=lambda wildcards: (
+            []
+            if wildcards.model in FOLDERS
+            else [
+                f"results/{STUDY}/traces/{wildcards.model}/{shard}.parquet"
+                for shard in SHARDS
+            ]
+        ),
+    output:
+        table="results/{study}/export/{model}/math-rollouts.parquet",
+        tree=directory("results/{study}/export/{model}/math_rollouts"),
+    log:
+        "results/{study}/logs/export_rollouts/{model}.log",
+    wildcard_constraints:
+        model=names(ANCHORED),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        code=code_of("export_rollouts"),
+        style=lambda wildcards: {
+            "style": (
+                None
+                if wildcards.model in PUBLISHED
+                else plain(study.models[wildcards.model].style)
+            ),
+            "prefix": study.anchors.prefix,
+        },
+    script:
+        "../scripts/export_rollouts.py"

@@ -1,0 +1,14 @@
+"""Fetch the model that embeds sentences. Out: where its files lie."""
+
+import json
+
+from cotsieve.ground.files import write_text
+from cotsieve.ground.joblog import logging_to
+from cotsieve.study.settings.reading import read_study
+from cotsieve.weights.hub import resolve
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        anchors = read_study(snakemake.config).anchors
+        folder = resolve(anchors.embeddings, anchors.embeddings_revision, "embeddings").resolve()
+        write_text(snakemake.output[0], json.dumps({"embeddings": str(folder)}, indent=1) + "\n")
