@@ -114,7 +114,7 @@ class Pass:
 
     @cached_property
     def _spots(self) -> Tensor:
-        """Where keys are put, (B * T * N,); pads lie behind their row, at its last place at most."""
+        """Where keys are put, (B * T * N,); pads lie behind their row, in its slot at most."""
         heads = torch.arange(self.slots.heads, device=self.places.device) * self.own_step
         places = self.places.clamp(max=self.own_step - 1)
         return ((self.own_at[:, None] + places)[..., None] + heads).flatten()
