@@ -18,6 +18,7 @@ include: "workflow/rules/problems.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/reasoning.smk"
+include: "workflow/rules/anchored.smk"
 include: "workflow/rules/anchors.smk"
 include: "workflow/rules/report.smk"
 

@@ -46,7 +46,8 @@ FLOORS = {
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
     "study.settings": ("ground", "problems", "interventions"),
-    "study.identity": ("ground", "study.settings"),
+    # What a chat template renders is part of what a row is known by.
+    "study.identity": ("ground", "weights.chat_template", "study.settings"),
     "study.plan": ("ground", "problems", "study.settings", "study.identity"),
     # What scripts share; they reach the engine by themselves too, see below.
     "study.plan.making": (
@@ -174,8 +175,9 @@ def test_what_a_digest_of_problems_pins_hides_nothing_else(script):
     followed = reached_files(f"workflow/scripts/{script}.py", ROOT, PINNED_ROOMS)
     hidden = {name for name in everything.keys() - followed if not name.startswith(PINNED_ROOMS)}
     # Problems are read with these, and their digest tells what came of it; and a study file may
-    # name what `interventions` knows.
-    harmless = ("cotsieve/answers", "cotsieve/ground", "cotsieve/interventions")
+    # name what `interventions` knows. What a chat template renders is itself a param.
+    templates = ("cotsieve/weights/__init__.py", "cotsieve/weights/chat_template.py")
+    harmless = ("cotsieve/answers", "cotsieve/ground", "cotsieve/interventions", *templates)
     assert not {name for name in hidden if not name.startswith(harmless)}
 
 

@@ -11,7 +11,12 @@ from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.devices import DTYPES, chosen_device, chosen_rows, set_matmul_mode
 from cotsieve.engine.written.engine import WritingEngine
-from cotsieve.engine.written.model import ReasoningModel, ReasoningStyle, decoding_of
+from cotsieve.engine.written.model import (
+    ReasoningModel,
+    ReasoningStyle,
+    chat_around,
+    decoding_of,
+)
 from cotsieve.weights.architecture import inverse_frequencies
 from cotsieve.weights.causal_checkpoint import load_causal
 from cotsieve.weights.outline import TYPICAL_PROMPT, is_lean, read_outline
@@ -33,7 +38,9 @@ def load_reasoning_model(
     `files` says where it lies on this machine. Raises BadInput for files that cannot be used.
     """
     folder = Path(files["model"])
-    tokenizer = load_tokenizer(folder)
+    tokenizer, style = load_tokenizer(folder), ReasoningStyle(**definition["style"])
+    if style.prompt == "chat":
+        chat_around(tokenizer, style)  # what is wrong with it is told before weights are read
     precision, written = definition["precision"], decoding["max_new_tokens"]
     set_matmul_mode(precision)
     where, dtype = chosen_device(device), DTYPES[precision]
@@ -48,7 +55,7 @@ def load_reasoning_model(
     any_size = precision == "float32" or (lean and precision != "tf32")
     rows = chosen_rows(batch_rows, decoder, most, any_size=any_size)
     engine = (WritingEngine if lean else _library_engine)(decoder, how, batch_rows=rows)
-    return ReasoningModel(engine, shape, tokenizer, ReasoningStyle(**definition["style"]))
+    return ReasoningModel(engine, shape, tokenizer, style)
 
 
 def _lean_decoder(folder: Path, _: int, device: torch.device, dtype: torch.dtype) -> Decoder:

@@ -5,6 +5,7 @@ code that no exception of Python stops. What they do to a fork is told, and noth
 """
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ from cotsieve.ground.faults import BadInput, Finding
 SECONDS = 5
 """Of a processor, for one call."""
 MEMORY = 2**30
-"""Bytes of address space for one call, beside what the process has already."""
+"""Bytes of data for one call, beside what the process has already."""
 PATIENCE = 4
 """Seconds of waiting per processor second, for a machine that is busy with other things."""
 
@@ -75,9 +76,10 @@ def _answer_and_exit(call: Callable[[], Any], seconds: int, memory: int, report:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        faulthandler.disable()
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_CPU, seconds)
-        _limit(resource.RLIMIT_AS, _in_use() + memory)
+        _limit(resource.RLIMIT_DATA, _in_use() + memory)
         answer = json.dumps({"value": call()})
     except MemoryError:
         answer = json.dumps({"ended": _too_much(seconds, memory)})
@@ -104,9 +106,9 @@ def _too_much(seconds: int, memory: int) -> str:
 
 
 def _in_use() -> int:
-    """Bytes of address space of this process; where nobody tells, none."""
+    """Bytes of data of this process; where nobody tells, none."""
     with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+        return int(file.read().split()[5]) * resource.getpagesize()
     return 0
 
 

@@ -52,10 +52,14 @@ def content_digest(path: str | Path) -> str:
 
     Raises BadInput for a folder, pipe or device, which could be read without end.
     """
-    path = Path(path).resolve()
+    link, path = path, Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise bad(path, "it is a folder, a pipe or a device, not a file", "Correct the path.")
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError as error:
+        where = f"{link} → {path}" if Path(link).is_symlink() else link
+        raise bad(where, f"cannot be opened ({error.strerror})", "Fetch it again.") from None
     stamp = [str(path), stat.st_size, stat.st_mtime_ns]
     note = CACHE / "digests" / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # a damaged note

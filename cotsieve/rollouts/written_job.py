@@ -1,6 +1,7 @@
 """The jobs that run a shard through a model that writes its reasoning: traces, then ablations, and
 rollouts around the sentences of traces."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,6 +23,8 @@ from cotsieve.rollouts.sentence_units import Sentence
 from cotsieve.rollouts.stretches import Missing
 from cotsieve.rollouts.table import writing_rollouts
 
+log = logging.getLogger(__name__)
+
 UNNEEDED = "not traced: the share to be filled was met before"
 
 
@@ -37,6 +40,17 @@ def run_traces(job: Job) -> None:
             yield from trace(writer(), job.recipe, chosen, [sample for _, sample in pairs], given)
 
     job.run(make, job.decoding["samples"])
+    _warn_where_none_ended(job)
+
+
+def _warn_where_none_ended(job: Job) -> None:
+    """Say so where no thought came to its closing tag: it may be that of another model."""
+    rows = tables.read(job.output, ROLLOUTS, ["finish_reason", "answer_text"])
+    made = rows.filter(pc.not_equal(rows["finish_reason"], "failed"))
+    if len(made) and made["answer_text"].null_count == len(made):
+        tag, most = job.model["style"]["close"], job.decoding["max_new_tokens"]
+        told = "0 of %d thoughts ended: %s never came in %d tokens; see style.close of the model"
+        log.warning(told, len(made), tag, most)
 
 
 def write_untraced(output: str | Path, problems: Sequence[Problem], recipe: Recipe, samples: int):

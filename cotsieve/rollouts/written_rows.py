@@ -187,20 +187,21 @@ def _failure(why: str) -> Completion:
 
 def _row(model: ReasoningModel, recipe: Recipe, cell: Cell, done: Completion) -> Row:
     failed = done.finish_reason == "failed"
-    reasoning, answer = model.split(done.token_ids)
-    if cell.answers:
-        answer = done.token_ids if answer is None else answer
+    found = model.read(done.token_ids)
+    answer, answered = found.answer, found.answer_text
+    if cell.answers and answer is None:
+        answer, answered = done.token_ids, found.text
     return {
         "problem_id": cell.problem.problem_id,
         "condition": cell.condition,
         "sample": cell.sample,
         "token_ids": None if failed else list(done.token_ids),
-        "text": None if failed else model.text(done.token_ids),
-        "answer_text": None if failed or answer is None else cell.prefix + model.text(answer),
+        "text": None if failed else found.text,
+        "answer_text": None if failed or answer is None else cell.prefix + answered,
         "finish_reason": done.finish_reason,
         "error": done.error,
         "prompt_tokens": len(cell.tokens) - cell.given,
-        "thought_tokens": None if failed else cell.given if cell.answers else len(reasoning),
+        "thought_tokens": None if failed else cell.given if cell.answers else len(found.reasoning),
         "answer_tokens": None if failed else len(answer or ()),
         "margin": None if failed or isnan(done.margin) else done.margin,
         "imported_prediction": None,

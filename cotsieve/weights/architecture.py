@@ -32,6 +32,10 @@ MEND_BASE = "Give the folder of an unmodified LLaMA, Mistral, Qwen2, Qwen3 or GP
 ROTARY = ("llama", "mistral", "qwen2", "qwen3")
 """Families whose positions are rotations of queries and keys; GPT-2 adds a vector to each token."""
 
+MOST_SIZE = 2**31 - 1
+MOST_LAYERS = 1_000
+"""The largest models have some hundred."""
+
 MISTRAL_WINDOW = 4096
 """What the transformers library takes where a Mistral configuration does not name its window."""
 
@@ -80,7 +84,7 @@ def read_architecture(base: Path) -> Architecture:
     path = Path(base) / "config.json"
     config = read_config(path)
     family = config.get("model_type")
-    if family not in READERS:
+    if not isinstance(family, str) or family not in READERS:
         known = ", ".join(sorted(READERS))
         raise bad(f"{path}: model_type", f"{family!r} is not one of {known}", MEND_BASE)
     settings = _Settings(path, config)
@@ -129,10 +133,17 @@ def _plain_rotation(config) -> tuple["torch.Tensor", float]:
 def read_config(path: Path) -> dict[str, object]:
     """A `config.json`. Raises BadInput when it cannot be read or is no JSON object."""
     try:
+        if path.exists() and not path.is_file():
+            mend = "Give a model folder with a config.json."
+            raise bad(path, "it is a folder, a pipe or a device, not a file", mend)
         config = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise bad(path, "is nested too deeply", "Download the model again.") from None
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         raise bad(path, what, "Give a model folder with a config.json.") from None
+    except BadInput:
+        raise
     except ValueError as error:
         raise bad(path, f"is not JSON ({error})", "Download the model again.") from None
     if not isinstance(config, dict):
@@ -151,12 +162,14 @@ class _Settings:
     def fault(self, key: str, what: str) -> None:
         self.findings.append(Finding(f"{self.path}: {key}", what, MEND_BASE))
 
-    def size(self, *keys: str, default: int | None = None) -> int:
-        """A positive whole number under the first of `keys` that is set."""
+    def size(self, *keys: str, default: int | None = None, most: int = MOST_SIZE) -> int:
+        """A positive whole number of at most `most` under the first of `keys` that is set."""
         value = next((self.config[k] for k in keys if self.config.get(k) is not None), default)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most:
             return value
-        what = "is missing" if value is None else f"{value!r} is not a positive whole number"
+        what = "is missing" if value is None else f"{value!r:.60} is not a positive whole number"
+        if isinstance(value, int) and value > most:
+            what = f"is more than {most:,}"
         self.fault(keys[0], what)
         return 1
 
@@ -175,7 +188,7 @@ class _Settings:
 
     def activation(self, key: str, default: str) -> str:
         name = self.config.get(key) or default
-        if name not in ACTIVATIONS:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
             self.fault(key, f"activation {name!r} is not one of {', '.join(ACTIVATIONS)}")
         return ACTIVATIONS.get(str(name), default)
 
@@ -183,6 +196,15 @@ class _Settings:
         """Fault an option that would change the computation in a way this code does not follow."""
         if self.flag(key, ordinary) != ordinary:
             self.fault(key, f"{not ordinary} is not supported")
+
+    def rotation(self) -> None:
+        """Fault settings of rotary positions that are no mapping, or of no kind."""
+        for key in ("rope_scaling", "rope_parameters"):
+            value = self.config.get(key)
+            if value is not None and not isinstance(value, Mapping):
+                self.fault(key, f"{value!r:.60} is no mapping")
+            elif value and not isinstance(value.get("rope_type", value.get("type", "")), str):
+                self.fault(key, f"{value!r:.60} names no kind")
 
     def check(self, architecture: Architecture) -> None:
         """Raise every finding at once, with those that need several numbers together."""
@@ -201,12 +223,13 @@ class _Settings:
 
 
 def _llama_like(family: str, settings: _Settings) -> Architecture:
+    settings.rotation()
     hidden = settings.size("hidden_size")
     heads = settings.size("num_attention_heads")
     vocabulary = settings.size("vocab_size")
     return Architecture(
         family=family,
-        layers=settings.size("num_hidden_layers"),
+        layers=settings.size("num_hidden_layers", most=MOST_LAYERS),
         hidden=hidden,
         heads=heads,
         kv_heads=settings.size("num_key_value_heads", default=heads),
@@ -266,7 +289,7 @@ def _gpt2(settings: _Settings) -> Architecture:
     vocabulary = settings.size("vocab_size")
     return Architecture(
         family="gpt2",
-        layers=settings.size("n_layer", "num_hidden_layers"),
+        layers=settings.size("n_layer", "num_hidden_layers", most=MOST_LAYERS),
         hidden=hidden,
         heads=heads,
         kv_heads=heads,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.weights.headers import read_headers
 from cotsieve.weights.layout import FETCH, INDEX, shards_of, weight_head
 
 LFS_POINTER = b"version https://git-lfs"
@@ -62,6 +63,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
+    read_headers(path)  # raises for a file that would not only be damaged, but endless
     try:
         # Files from before PyTorch 1.6 are no zip archives and cannot be mapped.
         mapped = zipfile.is_zipfile(path)

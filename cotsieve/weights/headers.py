@@ -3,17 +3,27 @@
 import json
 import pickle
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cotsieve.ground.confined import Failed, OutOfBounds, confined
 from cotsieve.ground.faults import bad
 from cotsieve.weights.layout import FETCH
 
 MOST_HEADER = 100 * 2**20
 """Bytes; the safetensors library refuses longer headers too."""
+PICKLE_SECONDS = 2
+"""Of a processor, for the pickle of one file; that of a large model takes some hundredths."""
 _BEFORE_ZIP = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 """What files of PyTorch before 1.6 begin with: their magic number as a pickle."""
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
+
+
+_UNREADABLE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError,
+)  # fmt: skip
+"""What reading a header that is none comes to; a size of 1e400 is infinite."""
 
 
 class Header(NamedTuple):
@@ -56,7 +66,7 @@ def _safetensors(path: Path) -> dict[str, Header]:
                 name: Header(tuple(map(int, entry["shape"])), BITS.get(entry["dtype"]))
                 for name, entry in header.items()
             }
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        except _UNREADABLE:
             raise bad(path, "is truncated or damaged (its header is not JSON)", FETCH) from None
     if max(ends, default=0) != size - 8 - length:
         what = f"is truncated or damaged ({max(ends, default=0)} bytes of tensors are announced, "
@@ -76,19 +86,35 @@ def _pickled(path: Path) -> dict[str, Header]:
             raise bad(path, f"is no checkpoint{page} (its first bytes are {start[:8]!r})", FETCH)
         return {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            (name,) = [n for n in archive.namelist() if n.endswith("data.pkl")]
-            with archive.open(name) as file:
-                state = _Walker(file).load()
-    except _Refused as error:
-        what = f"cannot be read as weights (its pickle wants to use {error})"
-        mend = "A file that needs arbitrary code to load is refused: save tensors only."
-        raise bad(path, what, mend) from None
-    except Exception as error:  # damaged pickles fail in every way there is
+        found = confined(partial(_walked, path), PICKLE_SECONDS)
+    except (OutOfBounds, Failed) as error:  # damaged pickles fail in every way there is
         what = f"cannot be read as weights ({(str(error).splitlines() or [repr(error)])[0][:100]})"
         raise bad(path, what, FETCH) from None
-    items = state.items() if isinstance(state, dict) else ()
-    return {name: value for name, value in items if isinstance(value, Header)}
+    return {name: Header(tuple(shape), bits) for name, (shape, bits) in found.items()}
+
+
+def _walked(path: Path) -> dict[str, Header]:
+    """The headers in a pickle, of which a few bytes can stand for endless work and memory."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        if len(names) != 1:
+            raise bad(path, f"cannot be read as weights (it holds {len(names)} pickles)", FETCH)
+        if archive.getinfo(names[0]).file_size > MOST_HEADER:
+            raise bad(path, "cannot be read as weights (its pickle unpacks without end)", FETCH)
+        try:
+            with archive.open(names[0]) as file:
+                state = _Walker(file).load()
+        except _Refused as error:
+            what = f"cannot be read as weights (its pickle wants to use {error})"
+            mend = "A file that needs arbitrary code to load is refused: save tensors only."
+            raise bad(path, what, mend) from None
+    if not isinstance(state, dict):
+        kind = "Tensor" if isinstance(state, Header) else type(state).__name__
+        raise bad(path, f"holds a {kind}, not named tensors", "Save the model's state_dict.")
+    found = {name: value for name, value in state.items() if isinstance(value, Header)}
+    if state and not found:
+        raise bad(path, "holds no named tensors", "Save the model's state_dict.")
+    return found
 
 
 class _Refused(Exception):

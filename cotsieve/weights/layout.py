@@ -14,6 +14,7 @@ LAYOUTS = (
 """The file that decides how a folder is read; the first one present wins."""
 
 INDEX = ".index.json"
+MOST_SHARDS = 1_000
 FETCH = "Fetch the file again and compare its size with the original."
 
 
@@ -44,14 +45,20 @@ def shards_of(index: Path) -> dict[Path, set[str]]:
     """Shard file → the tensors the index says it holds."""
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise bad(index, f"is not an index of shards ({error!r})", FETCH) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise bad(index, f"is not an index of shards ({error!r:.200})", FETCH) from None
     shards: dict[Path, set[str]] = {}
     for name, file in entries:
-        if not isinstance(file, str) or Path(file).name != file:
-            what = f"{file!r} is not the name of a file beside the index"
+        if (
+            not isinstance(file, str)
+            or Path(file).name != file
+            or len(file.encode("utf-8", "replace")) > 255
+        ):
+            what = f"{file!r:.100} is not the name of a file beside the index"
             raise bad(f"{index}: {name}", what, FETCH)
         shards.setdefault(index.parent / file, set()).add(name)
+    if len(shards) > MOST_SHARDS:
+        raise bad(index, f"lists {len(shards):,} files", FETCH)
     missing = [path for path in sorted(shards) if not path.is_file()]
     if missing:
         raise BadInput(

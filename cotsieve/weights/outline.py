@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cotsieve.ground.faults import BadInput, Finding, bad
 from cotsieve.weights.architecture import (
     ACTIVATIONS,
+    MOST_LAYERS,
+    MOST_SIZE,
     READERS,
     STATIC_ROTATIONS,
     Architecture,
@@ -48,7 +50,7 @@ GPT2_VARIANTS = {
 def why_library(config: Mapping[str, object]) -> str | None:
     """What keeps a model from the lean decoder, as its `config.json` says; None: nothing does."""
     family = config.get("model_type")
-    if family not in READERS:
+    if not isinstance(family, str) or family not in READERS:
         return f"architecture {family}"
     if family == "mistral" and mistral_window(config) is not None:
         return "a sliding window"
@@ -90,9 +92,10 @@ def is_lean(outline: Outline) -> bool:
 
 def library_config(folder: Path) -> "PreTrainedConfig":
     """The configuration in `folder`, as the library reads it. Raises BadInput."""
+    path = Path(folder) / "config.json"
+    refuse_measureless(path, read_config(path))
     from transformers import AutoConfig
 
-    path = Path(folder) / "config.json"
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a configuration is checked by code of its own class
@@ -102,6 +105,22 @@ def library_config(folder: Path) -> "PreTrainedConfig":
         mend = "Use the model's weights in bfloat16, float16 or float32."
         raise bad(f"{path}: quantization_config", "quantised weights cannot be run", mend)
     return config
+
+
+def refuse_measureless(path: Path, config: Mapping[str, object], key: str = "") -> None:
+    """Raise BadInput for sizes that the library would work on for hours, or fill memory with."""
+    for name, value in config.items():
+        where = f"{path}: {key}{name}"
+        if name in ("model_type", "rope_type") and not isinstance(value, str):
+            raise bad(where, f"{value!r:.60} is no name", MEND)
+        parts = any(word in name for word in ("layer", "expert", "head"))
+        if isinstance(value, Mapping):
+            refuse_measureless(path, value, f"{key}{name}.")
+        elif isinstance(value, list) and len(value) > MOST_LAYERS:
+            raise bad(where, f"it lists {len(value):,} values", MEND)
+        elif isinstance(value, int) and value > (MOST_LAYERS if parts else MOST_SIZE):
+            most = MOST_LAYERS if parts else MOST_SIZE
+            raise bad(where, f"is more than {most:,}", MEND)
 
 
 def library_outline(config: "PreTrainedConfig", written: int) -> Outline:

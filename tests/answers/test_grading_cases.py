@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cotsieve.answers import symbolic
 from cotsieve.answers.graders import NOT_READ, compare_many, grade_many
 
 TOLERANCE = 0.01
@@ -95,7 +96,7 @@ HOSTILE = [
 
 
 def test_hostile_answers_cost_little():
+    """Processor seconds, since other work may keep the machine busy."""
     pairs = [(text, reference) for text in HOSTILE for reference in ("5", r"(1,\frac{x}{2})")]
-    found = compare_many("math", pairs, TOLERANCE, processes=2)
-    # Failed would be one that takes more time or memory than a pair may.
-    assert {graded.verdict for graded in found} <= {"incorrect", "no_answer"}
+    found = symbolic.verdicts("math", pairs, processes=2, seconds=4)
+    assert {*found} <= {False, NOT_READ}

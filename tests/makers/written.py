@@ -1,12 +1,22 @@
 """Tiny random models that could write reasoning, their stock twins, and short ways to run them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from make_codi import MERGES
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -84,9 +94,20 @@ FAMILIES: dict[str, dict[str, Any]] = {
 """Kind of model → what its configuration says besides the sizes."""
 
 
-def make_reasoner(folder: Path, family: str = "qwen2", positions: int = 512, seed: int = 3) -> Path:
-    """Write a random model with its tokenizer, in the form of the R1 distills."""
-    vocabulary = _save_tokenizer(folder)
+def make_reasoner(
+    folder: Path,
+    family: str = "qwen2",
+    positions: int = 512,
+    seed: int = 3,
+    plain: bool = False,
+    padding: int = 0,
+) -> Path:
+    """Write a random model with its tokenizer, in the form of the R1 distills.
+
+    `plain`: with a tokenizer without tags and without a template that puts its begin token;
+    `padding`: rows of its vocabulary beyond the tokenizer.
+    """
+    vocabulary = (save_plain_tokenizer if plain else _save_tokenizer)(folder) + padding
     config = AutoConfig.for_model(
         family.partition("-")[0],
         vocab_size=vocabulary,
@@ -98,8 +119,8 @@ def make_reasoner(folder: Path, family: str = "qwen2", positions: int = 512, see
         max_position_embeddings=positions,
         tie_word_embeddings=False,
         initializer_range=0.3,
-        bos_token_id=vocabulary - 6,
-        eos_token_id=vocabulary - 5,
+        bos_token_id=vocabulary - padding - (2 if plain else 6),
+        eos_token_id=vocabulary - padding - (1 if plain else 5),
         pad_token_id=None,
         **FAMILIES[family],
     )
@@ -126,6 +147,36 @@ def _save_tokenizer(folder: Path) -> int:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END)
     fast.chat_template = CHAT
     fast.save_pretrained(folder)
+    return len(fast)
+
+
+PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen's tokenizers part a text: a line end belongs to the sign before it."""
+
+
+def save_plain_tokenizer(folder: Path, **settings: Any) -> int:
+    """A byte-level tokenizer that joins `.</` and `>` with line ends; returns its length.
+
+    `settings` are further keys of its configuration, as R1's distills have `add_bos_token`.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    parts = pre_tokenizers.Split(Regex(PIECES), "isolated")
+    whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([parts, whole])
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = [f"<think>\nit is{sign}</think>{end}So" for sign in ". )" for end in ("\n", "\n\n")]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=290, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts * 9, trainer)
+    tokenizer.add_special_tokens([AddedToken(word, special=True) for word in (BEGIN, END)])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END)
+    fast.save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    told = {"add_bos_token": True, "add_eos_token": False} | settings
+    file.write_text(json.dumps(json.loads(file.read_text()) | told))
     return len(fast)
 
 

@@ -15,7 +15,15 @@ from cotsieve.answers.math.leaves import NUMBER, equal_numbers, equal_quantities
 from cotsieve.answers.math.numerals import other_countries, read_numbers, without_commas
 from cotsieve.answers.math.quantities import compound, quantity, without_ordinal
 from cotsieve.answers.math.spelling import plain, tidy
-from cotsieve.answers.math.structure import Group, Part, items, parts, text_of
+from cotsieve.answers.math.structure import (
+    Group,
+    Part,
+    items,
+    parts,
+    text_of,
+    values_of,
+    without_conditions,
+)
 from cotsieve.answers.math.words import opened, value_of_words, without_lead
 
 NOT_READ = "not read"
@@ -36,20 +44,6 @@ _CONGRUENT = re.compile(
     r" ?\(? ?(?:\\(?:pmod|bmod|mod|pod)|\\text\{\(?mod\)?\}|mod)"
     r" ?\{? ?(?P<modulus>[0-9]{1,30}) ?\}? ?\)?"
 )
-_QUALIFIER = re.compile(
-    r"(?:\\text\{[^{}]*\} ?)?[a-zA-Z](?: ?, ?[a-zA-Z])* ?(?:\\in ?\\mathbb ?\{?[ZNRQC]\}?"
-    r"(?: ?[\^_] ?\{?[^{}\\]{1,6}\}?)?|\\ne ?-?[0-9]+|\\text\{is [^{}]*\})"
-    r"|\\text\{ ?(?:for|where|with|when)[^{}]*\}.{0,60}"
-)
-_CONDITION = re.compile(
-    r"(?P<what>[^,;]+?) (?P<letters>\\text\{ ?\(?(?:for|where|with)(?: [^{}]*)?\}.{0,60})",
-    re.DOTALL,
-)
-_SUCH_THAT = re.compile(
-    r"\\\{ ?\(?(?P<letters>[a-z](?: ?, ?[a-z])*)\)? ?(?:\\in ?\\mathbb\{R\})?"
-    r" ?(?:\||:) ?(?P<rule>.+) ?\\\}"
-)
-_PM = re.compile(r"\\(?:pm|mp)(?![a-z])")
 _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb|emptyset)(?![a-z])")
 _INTERVALS = ("()", "(]", "[)", "[]")
 
@@ -73,7 +67,7 @@ def _equal_answers(found: str, expected: str) -> bool | None:
     verdict = _equal_forms(found, expected)
     if verdict is not None:
         return verdict
-    sides = [_without_qualifiers(side) for side in (found, expected)]
+    sides = [without_conditions(side) for side in (found, expected)]
     (found_part, found_rest), (expected_part, expected_rest) = sides
     if found_rest and expected_rest and found_rest != expected_rest:
         return False
@@ -116,7 +110,7 @@ def _equal_congruences(
 def _classes(found: re.Match[str]) -> list[Part]:
     """The least residues of a congruence, or what stands for them."""
     modulus = int(found["modulus"])
-    listed = [value for item in items(parts(found["rest"])) for value in _values(item)]
+    listed = [value for item in items(parts(found["rest"])) for value in values_of(item)]
     listed = [
         re.sub("^- (?=[0-9])", "-", item) if isinstance(item, str) else item for item in listed
     ]
@@ -128,30 +122,6 @@ def _classes(found: re.Match[str]) -> list[Part]:
     ]
 
 
-def _without_qualifiers(text: str) -> tuple[Part, str]:
-    """The parts of an answer, and what is said of its letters, as in k \\in \\mathbb{Z}."""
-    rule = _SUCH_THAT.fullmatch(text)
-    condition = _CONDITION.fullmatch(text)
-    if condition:
-        return parts(condition["what"]), re.sub(r"\\text\{[^{}]*\}| ", "", condition["letters"])
-    part = parts(rule["rule"] if rule else text)
-    if not isinstance(part, Group) or part.kind != "list":
-        return part, ""
-    rest = [item for item in part.items if _QUALIFIER.fullmatch(text_of(item))]
-    kept = tuple(item for item in part.items if item not in rest)
-    if not kept:
-        return part, ""
-    said = " ".join(text_of(item).replace(" ", "") for item in rest)
-    return (Group("list", kept, part.text) if len(kept) > 1 else kept[0]), said
-
-
-def _values(part: Part) -> list[Part]:
-    """A part with one plus-minus as its two values."""
-    if isinstance(part, Group) or len(_PM.findall(part)) != 1:
-        return [part]
-    return [_PM.sub(sign, part).removeprefix("+").strip() for sign in ("+", "-")]
-
-
 def _equal(found: Part, expected: Part) -> bool | None:
     if text_of(found) == text_of(expected):
         return True
@@ -161,14 +131,14 @@ def _equal(found: Part, expected: Part) -> bool | None:
         return verdict
     if isinstance(found, Group) or isinstance(expected, Group):
         return _equal_groups(_as_group(found), _as_group(expected))
-    values = _values(found), _values(expected)
+    values = values_of(found), values_of(expected)
     if max(map(len, values)) > 1:
         return _matched(*values)
     return equal_texts(found, expected)
 
 
 def _as_group(part: Part) -> Group:
-    return part if isinstance(part, Group) else Group("list", tuple(_values(part)), part)
+    return part if isinstance(part, Group) else Group("list", tuple(values_of(part)), part)
 
 
 def _of_assignment(*sides: Part) -> list[Part]:
@@ -232,7 +202,7 @@ def _matched(found: Sequence[Part], expected: Sequence[Part], ordered=False) -> 
     if ordered:
         return _all(map(_equal, found, expected)) if len(found) == len(expected) else False
     found, expected = (
-        list(dict.fromkeys(value for part in side for value in _values(part)))
+        list(dict.fromkeys(value for part in side for value in values_of(part)))
         for side in (found, expected)
     )
     if len(found) != len(expected):

@@ -33,9 +33,8 @@ _UNREADABLE = re.compile(
 )
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _INDEX = re.compile(r"\\(?:sum|prod)\s*_\s*\{?\s*i\s*=|_\s*\{?[^{}]*i|\(i\)")
-_LARGEST = 10**6
-"""Digits that an exact integer may have."""
 
+_DEEPEST = 40
 POINTS = (
     ("3/7", "5/11", "13/17", "7/19", "11/23", "17/29"),
     ("-12/7", "31/11", "-43/17", "-9/19", "52/23", "-5/29"),
@@ -120,15 +119,12 @@ def _derives(texts: list[str]) -> bool:
 def read(latex: str) -> sympy.Basic:
     """The formula of a text in the spelling of the room. Raises NotRead."""
     names = set(_NAME.findall(latex))
-    if _UNREADABLE.search(latex) or not names <= _COMMANDS:
+    if _UNREADABLE.search(latex) or not names <= _COMMANDS or not _is_nested_well(latex):
         raise NotRead(latex)
     index = bool(_INDEX.search(latex))
-    complex_ = not index and bool(
-        re.search(r"(?<![A-Za-z\\])i(?![A-Za-z])|(?<=[0-9}a-z])i$", latex)
-    )
     config = ConversionConfig(lowercase_symbols=False)
     degrees = bool(_TRIGONOMETRIC.search(latex))
-    reader = _Reader(is_real=not complex_, convert_degrees=degrees, config=config)
+    reader = _Reader(is_real=True, convert_degrees=degrees, config=config)
     reader.index = index
     try:
         found = reader.parse(latex)
@@ -138,6 +134,15 @@ def read(latex: str) -> sympy.Basic:
     if not at_end or not isinstance(found, sympy.Basic | sympy.MatrixBase):
         raise NotRead(latex)
     return found
+
+
+def _is_nested_well(latex: str) -> bool:
+    """Whether brackets close as often as they open, and no deeper than the parser is quick at."""
+    depth = deepest = 0
+    for sign in latex:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    return depth == 0 and deepest <= _DEEPEST
 
 
 def equal_formulas(found: sympy.Basic, expected: sympy.Basic) -> bool:
@@ -179,13 +184,14 @@ def _equal_terms(found: sympy.Expr, expected: sympy.Expr) -> bool:
 
 def _done(term: sympy.Expr) -> sympy.Expr:
     kinds = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Derivative, sympy.Limit)
+    kinds += (sympy.UnevaluatedExpr,)
     return term.doit() if term.has(*kinds) else term
 
 
 def _at(term: sympy.Expr, values: dict) -> sympy.Expr | None:
     """The value of a term where its letters have values, or None where it has no real one."""
     try:
-        value = term.subs(values).evalf(30, maxn=400)
+        value = _done(term.subs(values)).evalf(30, maxn=400)
     except Exception:  # sympy has no value there, as for a division by zero
         return None
     if (

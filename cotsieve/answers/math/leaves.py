@@ -5,10 +5,11 @@ Verdicts are True, False, or None where the texts differ and one could not be re
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
 from cotsieve.answers.math.expressions import NotRead, equal_formulas, read
 from cotsieve.answers.math.numerals import Based, based
-from cotsieve.answers.math.quantities import Clock, Quantity, Unit, clock, quantity, same_time
+from cotsieve.answers.math.quantities import Quantity, Unit, quantity
 from cotsieve.answers.math.words import letter, name, value_of_words, with_names
 
 NUMBER = re.compile(r"[-+]? ?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
@@ -17,6 +18,24 @@ _LEADING = re.compile(r"^ ?(?:=|\\approx|\\therefore|\\Rightarrow|\\to|:)+ ?")
 _COLON = re.compile(r" ?(?::|\\text\{to\}| to ) ?")
 _RELATION = re.compile(r"=|<|>|\\(?:le|ge|ne|in|equiv)(?![a-z])")
 _FORMAT = re.compile(r"\\text\{|[{}\s]")
+
+_CLOCK = re.compile(
+    r"([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))?"
+    r" ?(noon|midnight|o'? ?clock|[ap]\.? ?m\.?)?",
+    re.IGNORECASE,
+)
+
+
+class _Clock(NamedTuple):
+    """A time of day."""
+
+    hour: int
+    minute: int
+    second: int
+    half: str
+    """a, p or nothing."""
+    complete: bool
+    """Minutes were given."""
 
 
 def equal_texts(found: str, expected: str) -> bool | None:
@@ -36,9 +55,9 @@ def equal_texts(found: str, expected: str) -> bool | None:
 
 def _equal_notations(found: str, expected: str) -> bool | None:
     """The verdict on times, ratios and numbers in a base; None of others."""
-    times = clock(found), clock(expected)
+    times = _clock(found), _clock(expected)
     if all(times):
-        return same_time(*times)
+        return _same_time(*times)
     bases = based(found), based(expected)
     if any(bases):
         return _equal_in_base(found, expected, *bases)
@@ -52,7 +71,35 @@ def _equal_notations(found: str, expected: str) -> bool | None:
     return None
 
 
-def _equal_hour(times: tuple[Clock | None, Clock | None], texts: tuple[str, str]) -> bool | None:
+def _clock(text: str) -> _Clock | None:
+    """A text that is a time of day, such as 6:30 or 10 p.m., and nothing else."""
+    found = _CLOCK.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1", text).strip())
+    if not found or not (found[2] or found[4]):
+        return None
+    hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3))
+    name = (found[4] or "").lower()
+    half = {"n": "p", "m": "a", "o": ""}.get(name[:1], name[:1])
+    if hour > 24 or minute > 59 or second > 59:
+        return None
+    return _Clock(hour, minute, second, half, bool(found[2]))
+
+
+def _same_time(one: _Clock, other: _Clock) -> bool:
+    """Whether two times of day are the same; a half of the day that one leaves out is no matter."""
+    if one[1:3] != other[1:3]:
+        return False
+    if bool(one.half) != bool(other.half) and max(one.hour, other.hour) <= 12:
+        return one.hour == other.hour
+    return _hour(one) == _hour(other)
+
+
+def _hour(time: _Clock) -> int:
+    if not time.half:
+        return time.hour % 24
+    return time.hour % 12 + (12 if time.half == "p" and time.hour <= 12 else 0)
+
+
+def _equal_hour(times: tuple[_Clock | None, _Clock | None], texts: tuple[str, str]) -> bool | None:
     """A time with its half of the day against a bare number of hours."""
     (time,) = filter(None, times)
     other = texts[0] if times[1] else texts[1]

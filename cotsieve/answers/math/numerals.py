@@ -17,6 +17,7 @@ _ROOT = re.compile(
     rf"(?<![A-Za-z\\])\\?sqrt(?![A-Za-z])\s*(\[[^][]*\])?\s*(?:\(([^()]*)\)|(?!\\frac){_BARE})"
 )
 _OVER = re.compile(r"\{([^{}]*)\\over(?![a-z])([^{}]*)\}")
+_CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![a-z])([^{}]*)\}")
 _BLANKS = re.compile(r"(?<![0-9.,_^/])([0-9]{1,3}(?:[ '][0-9]{3})+)(?![0-9'])(?! ?/)")
 _COMMAS = re.compile(r"(?<![0-9.,_^A-Za-z])([1-9][0-9]{0,2}(?:, ?[0-9]{3})+)(?![0-9])")
 _TIGHT = re.compile(r"(?<![0-9.,_^A-Za-z])([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?![0-9])")
@@ -91,6 +92,7 @@ def based(text: str) -> Based | None:
 
 def read_numbers(text: str) -> str:
     """The text with its numbers, fractions and roots written in the full form of LaTeX."""
+    text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
     text = _TIMES_TEN.sub(r" \\times ", _OVER.sub(r"\\frac{\1}{\2}", text))
     text = text.replace("**", "^").replace("*", r" \cdot ")
     text = _ROOT.sub(_full_root, _BARE_TOP.sub(r"\\\1{\2}", text))

@@ -1,4 +1,4 @@
-"""Units, currencies, percent signs, words for large numbers, and clock times of an answer.
+"""Units, currencies, percent signs and words for large numbers of an answer.
 
 Text in the spelling of `spelling.plain` → the number's text, and the unit with its dimension and
 its size in the base unit of that dimension. Unknown words are dimensions of their own.
@@ -92,7 +92,7 @@ def _read_table() -> dict[str, tuple[str, Fraction, int]]:
 
 
 _UNITS = _read_table()
-_CURRENCY = r"\\\$|[$€£¥₹₩₽₺₫₪฿¢]"
+_CURRENCY = r"\\\$|[$€£¥₹₩₽₺₫₪฿¢]|(?:EUR|USD|GBP|INR|CNY|RMB|JPY|Rs\.?)(?= ?[0-9])"
 _KNOWN = "|".join(
     re.escape(name) + ("(?:s|es)?" if len(name) > 2 and name[-1].isalpha() else "")
     for name in sorted({*_UNITS, *_COMPOUND, *_JOINING}, key=len, reverse=True)
@@ -118,11 +118,6 @@ _HEAD = re.compile(rf"(?P<sign>-?) ?(?P<money>{_CURRENCY}) ?(?P<rest>.+)", re.DO
 _ORDINAL = re.compile(r"(?<=[0-9]) ?\^? ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th)(?![A-Za-z])[ }]*")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _VERB = re.compile(r"(?:is|are|was|has|have|or|and|if|when|for|but|not|does|mod|base|to)\b")
-_CLOCK = re.compile(
-    r"([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))?"
-    r" ?(noon|midnight|o'? ?clock|[ap]\.? ?m\.?)?",
-    re.IGNORECASE,
-)
 
 
 class Unit(NamedTuple):
@@ -143,18 +138,6 @@ class Quantity(NamedTuple):
     unit: Unit
 
 
-class Clock(NamedTuple):
-    """A time of day."""
-
-    hour: int
-    minute: int
-    second: int
-    half: str
-    """a, p or nothing."""
-    complete: bool
-    """Minutes were given."""
-
-
 NONE = Unit((), Fraction(1))
 
 
@@ -163,41 +146,13 @@ def without_ordinal(text: str) -> str:
     return _ORDINAL.sub("", text)
 
 
-def clock(text: str) -> Clock | None:
-    """A text that is a time of day, such as 6:30 or 10 p.m., and nothing else."""
-    found = _CLOCK.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1", text).strip())
-    if not found or not (found[2] or found[4]):
-        return None
-    hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3))
-    name = (found[4] or "").lower()
-    half = {"n": "p", "m": "a", "o": ""}.get(name[:1], name[:1])
-    if hour > 24 or minute > 59 or second > 59:
-        return None
-    return Clock(hour, minute, second, half, bool(found[2]))
-
-
-def same_time(one: Clock, other: Clock) -> bool:
-    """Whether two times of day are the same; a half of the day that one leaves out is no matter."""
-    if one[1:3] != other[1:3]:
-        return False
-    if bool(one.half) != bool(other.half) and max(one.hour, other.hour) <= 12:
-        return one.hour == other.hour
-    return _hour(one) == _hour(other)
-
-
-def _hour(time: Clock) -> int:
-    if not time.half:
-        return time.hour % 24
-    return time.hour % 12 + (12 if time.half == "p" and time.hour <= 12 else 0)
-
-
 def quantity(text: str) -> Quantity:
     """The number of a text and its unit; the text itself and no unit where it has none."""
-    text = _with_plain_words(text)
     head = _HEAD.fullmatch(text)
     money = ""
     if head:
         money, text = head["money"], head["sign"] + head["rest"]
+    text = _with_plain_words(text)
     tail = _TAIL.fullmatch(text)
     if not tail or not tail["number"]:
         return Quantity(text, unit_of(money) or NONE)

@@ -176,6 +176,7 @@ def plain(answer: str) -> str:
     """The answer in the one spelling: ASCII where there is a way, words as \\text{...}."""
     text = _without_frames(_signs(answer))
     text = _NAMES.sub(lambda name: _OTHER_NAMES.get(name[0], name[0]), text)
+    text = re.sub(r"\\mathbb ?([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
     text = re.sub(r"\{\s*([,:;])\s*\}", r"\1", text).replace(r"^\circ\circ", r"^\circ")
     text = re.sub(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z]))", r"^\\circ ", text)
     text = re.sub(r"\.\.\.+", r"\\ldots ", re.sub(r'(?<=[0-9]) ?"', "''", text))

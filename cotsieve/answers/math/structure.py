@@ -1,6 +1,7 @@
 """An answer in parts: lists, tuples, sets, intervals, vectors and matrices.
 
 A text is split at the commas that stand in no bracket; what is in brackets is split in its turn.
+What is only said of the letters of an answer is told apart.
 """
 
 import re
@@ -21,6 +22,20 @@ _MATRIX = re.compile(
 _FRENCH = re.compile(
     r"([\[\]])([^][(){},;]+|[^][(){},;]*\{[^{}]*\}[^][(){},;]*)[,;]([^][(),;]+)([\[\]])"
 )
+_QUALIFIER = re.compile(
+    r"(?:\\text\{[^{}]*\} ?)?[a-zA-Z](?: ?, ?[a-zA-Z])* ?(?:\\in ?\\mathbb ?\{?[ZNRQC]\}?"
+    r"(?: ?[\^_] ?\{?[^{}\\]{1,6}\}?)?|\\ne ?-?[0-9]+|\\text\{is [^{}]*\})"
+    r"|\\text\{ ?(?:for|where|with|when)[^{}]*\}.{0,60}"
+)
+_CONDITION = re.compile(
+    r"(?P<what>[^,;]+?) (?P<letters>\\text\{ ?\(?(?:for|where|with)(?: [^{}]*)?\}.{0,60})",
+    re.DOTALL,
+)
+_SUCH_THAT = re.compile(
+    r"\\\{ ?\(?(?P<letters>[a-z](?: ?, ?[a-z])*)\)? ?(?:\\in ?\\mathbb\{R\})?"
+    r" ?(?:\||:) ?(?P<rule>.+) ?\\\}"
+)
+_PM = re.compile(r"\\(?:pm|mp)(?![a-z])")
 _DEEPEST = 30
 
 
@@ -55,6 +70,30 @@ def items(part: Part) -> tuple[Part, ...]:
 def text_of(part: Part) -> str:
     """The text of a part."""
     return part.text if isinstance(part, Group) else part
+
+
+def without_conditions(text: str) -> tuple[Part, str]:
+    """The parts of an answer, and what is said of its letters, as in k \\in \\mathbb{Z}."""
+    rule = _SUCH_THAT.fullmatch(text)
+    condition = _CONDITION.fullmatch(text)
+    if condition:
+        return parts(condition["what"]), re.sub(r"\\text\{[^{}]*\}| ", "", condition["letters"])
+    part = parts(rule["rule"] if rule else text)
+    if not isinstance(part, Group) or part.kind != "list":
+        return part, ""
+    rest = [item for item in part.items if _QUALIFIER.fullmatch(text_of(item))]
+    kept = tuple(item for item in part.items if item not in rest)
+    if not kept:
+        return part, ""
+    said = " ".join(text_of(item).replace(" ", "") for item in rest)
+    return (Group("list", kept, part.text) if len(kept) > 1 else kept[0]), said
+
+
+def values_of(part: Part) -> list[Part]:
+    """A part with one plus-minus as its two values."""
+    if isinstance(part, Group) or len(_PM.findall(part)) != 1:
+        return [part]
+    return [_PM.sub(sign, part).removeprefix("+").strip() for sign in ("+", "-")]
 
 
 def _bracketed(text: str, depth: int) -> Part:

@@ -90,6 +90,8 @@ class VllmEngine:
         written, reason = tuple(told.token_ids), told.finish_reason
         if reason not in ("stop", "length"):
             return Completion((), "failed", nan, f"vLLM ended the row with {reason!r}")
+        if any(token >= self.how.vocabulary for token in written):
+            return Completion((), "failed", nan, "vLLM wrote a token beyond the tokenizer")
         ends = reason == "stop" and written and written[-1] in self.how.stop_ids
         if ends and not self.how.keep_last:
             written = written[:-1]

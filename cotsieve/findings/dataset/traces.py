@@ -150,7 +150,7 @@ def _verified(row: Mapping[str, Any], close: str, least_tokens: int) -> bool:
 
 
 def _formed(row: Mapping[str, Any], close: str) -> bool:
-    """One thought and one answer; a tag that is a control token is not part of the text."""
+    """One thought and one answer."""
     return row["answer_text"] is not None and row["text"].count(close) <= 1
 
 

@@ -52,7 +52,6 @@ _LENGTHS = ("thought_tokens", "answer_tokens")
 
 def _well_formed(row: Mapping[str, Any], close: str, own: bool) -> bool:
     tags = (row["text"] or "").count(close)
-    # A tag that is a control token is not part of the text, but begins the answer all the same.
     return row["answer_text"] is not None and tags <= 1 if own else tags == 0
 
 

@@ -20,10 +20,12 @@ def written_lengths(
     Counts what the model wrote itself, thought and answer. Without token ids (imported results)
     there is nothing to count, and the condition is left out. The baselines of all sweeps are the
     same rollouts: the first stands for them. `cut` counts the rollouts that ended at the token
-    limit.
+    limit, `ended` those with an answer: in the others a written thought never ended.
     """
     tokens = pc.list_value_length(merged["token_ids"])
-    table = merged.select(["sweep", "condition", "finish_reason"]).append_column("tokens", tokens)
+    table = merged.select(["sweep", "condition", "finish_reason", "answer_text"]).append_column(
+        "tokens", tokens
+    )
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for sweep, names in conditions.items():
         of_sweep = table.filter(pc.field("sweep") == sweep)
@@ -33,8 +35,9 @@ def written_lengths(
             values = rows["tokens"].drop_null().to_numpy()
             if len(values) and place not in found:
                 cut = pc.sum(pc.equal(rows["finish_reason"], "length")).as_py() or 0
-                about = {"sweep": sweep, "condition": condition, "rows": len(values), "cut": cut}
-                found[place] = about | _quantiles(values)
+                ended = len(rows) - rows["answer_text"].null_count
+                about = {"sweep": sweep, "condition": condition, "rows": len(values)}
+                found[place] = about | {"cut": cut, "ended": ended} | _quantiles(values)
     return list(found.values())
 
 

@@ -265,6 +265,15 @@ def _passes(passes: Sequence[Facts]) -> str:
     return plots.table(("condition", "samples", "mean pass rate"), rows)
 
 
+def _thoughts_ended(facts: Facts) -> str:
+    """Of a model that writes its reasoning: how many thoughts came to an answer."""
+    found = next((row for row in facts["lengths"] if row["condition"] == BASELINE), None)
+    if facts["family"] != "reasoning" or found is None:
+        return ""
+    why = "" if found["ended"] else ": the closing tag never came; look whether it is the model's"
+    return f" {found['ended']:,} of {found['rows']:,} thoughts ended{why}."
+
+
 def _lengths(facts: Facts, figures: str) -> str:
     if not facts["lengths"]:
         return ""
@@ -273,6 +282,7 @@ def _lengths(facts: Facts, figures: str) -> str:
     sweeps = list(dict.fromkeys(row["sweep"] for row in facts["lengths"]))
     if len(sweeps) > 1:
         lead += " The baseline is the same in every sweep and stands once."
+    lead += _thoughts_ended(facts)
     most = max(row["p95"] for row in facts["lengths"])
     for sweep in sweeps:
         rows = [row for row in facts["lengths"] if row["sweep"] == sweep]

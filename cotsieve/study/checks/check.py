@@ -3,6 +3,7 @@
 Only the Snakefile asks this, so nothing here can make a result stale.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,17 +12,21 @@ from typing import Any
 from cotsieve.findings.dataset.existing import read_existing
 from cotsieve.findings.original import import_checkpoint
 from cotsieve.ground.faults import BadInput, Finding, bad
+from cotsieve.ground.model_folder import BASE_FILES
 from cotsieve.interventions.thoughts import from_definition
 from cotsieve.problems.candidates import read_exclusion
+from cotsieve.study.checks.templates import check_template
 from cotsieve.study.identity.ingredients import is_local, model_identity, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.references import reference_problems, reference_source
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.sources import exclusion_definition
-from cotsieve.weights.architecture import Outline, read_architecture
+from cotsieve.weights.architecture import Outline, read_architecture, read_config
 from cotsieve.weights.outline import read_outline
 
+VOCABULARY = ("tokenizer.json", "vocab.json", "added_tokens.json")
+"""Files of a model that may be large; the tokenizer reads them."""
 PUBLISHED = (
     "https://raw.githubusercontent.com/GusSand/CoT_Exploration/"
     "4c3a34f882ee58d6e485e70cad26afff3a3851c0/src/experiments/activation_patching/"
@@ -55,8 +60,23 @@ def refuse_all(checks: Iterable[Callable[[], object]]) -> None:
         raise BadInput(findings)
 
 
+def check_results(folder: Path) -> None:
+    """Raise BadInput where a file, a pipe or a broken link stands in the place of a folder."""
+    places = [folder.parent, folder, *(folder / name for name in ("kept", "rollouts", "traces"))]
+    for place in places:
+        if os.path.lexists(place) and not place.is_dir():
+            what = "it is no folder, but results are written there"
+            raise bad(place, what, "Move it away, or run in another folder (--directory).")
+    lock = folder / ".lock"
+    if os.path.lexists(lock) and not lock.is_file():
+        raise bad(
+            lock, "it is no file, but the study is locked by it", f"Remove it: rm -r '{lock}'"
+        )
+
+
 def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
     study = plan.study
+    yield partial(check_results, Path("results") / study.study)
     for name, source in study.sources.items():
         if source.path is not None:
             yield partial(plan.asked, name)
@@ -64,6 +84,8 @@ def _separate_checks(plan: Plan) -> Iterator[Callable[[], object]]:
         yield partial(
             _published, item.path, partial(_read_exclusion, item.path, exclusion_definition(item))
         )
+    for item in study.quality.against:
+        yield partial(_read_exclusion, item.path, exclusion_definition(item))
     if study.existing:
         existing = study.existing
         yield partial(
@@ -125,22 +147,26 @@ def _check_place(where: str, spec: str) -> None:
 
 
 def _check_model(plan: Plan, name: str, model: Model | ReasoningModel) -> None:
-    model_identity(model)  # says which files are missing from local folders
+    for spec, _, _ in model_places(model).values():
+        if is_local(spec):
+            _check_settings(located(spec))
     base = model.model if isinstance(model, ReasoningModel) else model.base
+    if isinstance(model, ReasoningModel) and model.style.prompt == "chat" and is_local(base):
+        check_template(f"models.{name}.style.prompt", located(base), model.style)
+    model_identity(model)  # says which files are missing from local folders
     if is_local(base):
         shape = outline_of(plan, name, located(base))
-        if isinstance(model, ReasoningModel) and model.style.prompt == "chat":
-            _check_template(f"models.{name}.style.prompt", located(base))
         refuse_all(_condition_checks(plan, name, model, shape))
 
 
-def _check_template(where: str, folder: Path) -> None:
-    """A chat template lies in a file of its own, or in the configuration of the tokenizer."""
-    settings = folder / "tokenizer_config.json"
-    inside = settings.is_file() and '"chat_template"' in settings.read_text(encoding="utf-8")
-    if not inside and not (folder / "chat_template.jinja").is_file():
-        what = f"there is no chat template in {folder}"
-        raise bad(where, what, "Add its chat_template.jinja, or write prompt: raw.")
+def _check_settings(folder: Path) -> None:
+    """A model's files of settings are objects of JSON, whose depth no reader minds."""
+    for path in (folder / name for name in BASE_FILES if os.path.lexists(folder / name)):
+        if not path.is_file():
+            what = "it is a link that leads to no file, a folder, a pipe or a device"
+            raise bad(path, what, "Fetch the model again.")
+        if path.suffix == ".json" and path.name not in VOCABULARY:
+            read_config(path)
 
 
 def outline_of(plan: Plan, name: str, base: Path) -> Outline:

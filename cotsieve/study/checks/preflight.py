@@ -20,6 +20,7 @@ from cotsieve.study.checks.check import check_study, outline_of, refuse_all
 from cotsieve.study.checks.expected import recorded_rows, unmet_targets
 from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
+from cotsieve.study.checks.templates import told_prompts
 from cotsieve.study.identity.ingredients import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
@@ -131,6 +132,8 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
     if not is_local(base):
         return
     shape = outline_of(plan, name, located(base))
+    if isinstance(model, ReasoningModel):
+        lines += told_prompts(name, f"models.{name}.style", located(base), model.style)
     longest = check_questions(plan, name, model, located(base), shape, lines)
     if not is_local(weights):
         return

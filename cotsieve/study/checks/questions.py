@@ -1,15 +1,22 @@
 """Whether the questions of a study fit its models, counted before anything runs."""
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from cotsieve.ground.confined import Failed, OutOfBounds, confined
 from cotsieve.ground.faults import BadInput, bad
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.models import Model, ReasoningModel
 from cotsieve.weights.architecture import Outline
 
+TOKENIZER_SECONDS = 10
+"""Of a processor, for loading a tokenizer;"""
+SLOWEST = 200_000
+"""and one more for so many characters."""
 MOST_ENCODED = 50
 """The longest questions, of which the tokens are counted."""
 
@@ -32,7 +39,7 @@ def check_questions(
     even the shortest fits the model."""
     room = shape.max_positions - written_positions(plan, name)
     latent = isinstance(model, Model)
-    tokens = sorted(_tokens(base, shape, latent, _extremes(plan, room)))
+    tokens = sorted(_counted(base, shape, latent, _extremes(plan, room)))
     if room <= 0 or (tokens and tokens[0] > room):
         shortest = f", the shortest question {tokens[0]}" if tokens else ""
         what = (
@@ -91,8 +98,22 @@ def _extremes(plan: Plan, room: int) -> list[str]:
     return [*first[: int(shortest < longest)], *found]
 
 
-def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> Iterator[int]:
-    """Tokens of questions."""
+def _counted(base: Path, shape: Outline, latent: bool, texts: list[str]) -> list[int]:
+    """Tokens of questions.
+
+    The expressions of a tokenizer may explode and its normaliser fill memory, in code that no
+    exception stops, so they are tried in a process of its own.
+    """
+    seconds = TOKENIZER_SECONDS + sum(map(len, texts)) // SLOWEST
+    try:
+        return confined(partial(_tokens, base, shape, latent, texts), seconds)
+    except (OutOfBounds, Failed) as error:
+        what = f"its tokenizer cannot read the questions ({error})"
+        raise bad(base, what, "Fetch the model's tokenizer files again.") from None
+
+
+def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> list[int]:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     file = base / "tokenizer.json"
     if file.is_file():
         from tokenizers import Tokenizer
@@ -101,8 +122,7 @@ def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> Iter
             tokenizer = Tokenizer.from_file(str(file))
             size = tokenizer.get_vocab_size(with_added_tokens=True)
             if size == shape.base_vocabulary or not latent:
-                yield from (len(item.ids) for item in tokenizer.encode_batch(chosen))
-                return
+                return [len(item.ids) for item in tokenizer.encode_batch(chosen)]
         except Exception as error:  # the library raises bare Exception on damaged files
             what = f"its tokenizer cannot be loaded ({str(error)[:100]})"
             raise bad(file, what, "Fetch the model's tokenizer files again.") from None
@@ -112,4 +132,4 @@ def _tokens(base: Path, shape: Outline, latent: bool, chosen: list[str]) -> Iter
     findings = vocabulary_findings(slow, base, shape.base_vocabulary) if latent else []
     if findings:
         raise BadInput(findings)
-    yield from (len(slow(text)["input_ids"]) for text in chosen)
+    return [len(slow(text)["input_ids"]) for text in chosen]

@@ -15,6 +15,7 @@ from cotsieve.study.settings.anchors import WORDS, Anchors
 from cotsieve.study.settings.models import Model, ReasoningModel
 from cotsieve.study.settings.part import decided
 from cotsieve.study.settings.places import located
+from cotsieve.weights.chat_template import chat_of, named_tokens, template_in
 
 PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
 """Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
@@ -64,8 +65,8 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     counts too; and in vLLM, whose version counts where it writes the traces.
 
     Local files count by content, hub files by repository and revision; where they lie does not
-    count. Raises BadInput when a local folder has no files of the kind, or vLLM is wanted and
-    absent.
+    count. Of a chat template counts what it renders, too. Raises BadInput when a local folder has
+    no files of the kind, or vLLM is wanted and absent.
     """
     definition = decided(model)
     for key in ("decoding", "sieve", "revision", "base_revision", "anchors_from"):
@@ -76,10 +77,21 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
     if foreign or model.precision in COMPANY_COUNTS:
         definition["batch_rows"] = batch_rows
     if isinstance(model, ReasoningModel):
-        return definition | {"model": _content(model.model, model.revision, _all_files)}
+        content = _content(model.model, model.revision, _all_files)
+        return definition | {"model": content} | _rendered(model)
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
     definition["base"] = _content(model.base, model.base_revision, _base_files)
     return definition
+
+
+def _rendered(model: ReasoningModel) -> dict[str, Any]:
+    """The words that a chat template puts around a question, where it can be seen before a run."""
+    template = template_in(located(model.model)) if model.style.prompt == "chat" else None
+    if template is None:
+        return {}
+    folder, style = located(model.model), model.style
+    known, tags = named_tokens(folder), (style.open, style.close)
+    return {"chat": [*chat_of(template, known, style.template, tags=tags, where=model.model)]}
 
 
 def _vllm_version() -> str:

@@ -244,6 +244,22 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Finding:
     return Finding(where, f"there is no '{name}'", f"Use one of: {', '.join(known)}.")
 
 
+def _wrong_switches(study: Study) -> Iterator[Finding]:
+    """What is told a chat template that is not used, or that it is told anyway."""
+    for name, model in study.models.items():
+        if model.family != "reasoning":
+            continue
+        where = f"models.{name}.style.template"
+        if model.style.template and model.style.prompt != "chat":
+            what = "only a chat template can be told something, and the prompt is another"
+            yield Finding(where, what, "Add prompt: chat, or remove it.")
+        for key in TOLD_ANYWAY.intersection(model.style.template):
+            yield Finding(f"{where}.{key}", "a template is told this anyway", "Remove it.")
+
+
+TOLD_ANYWAY = {"messages", "tools", "documents", "add_generation_prompt"}
+
+
 def _wrong_anchors(study: Study) -> Iterator[Finding]:
     """Models whose traces have no sentences, or none of which two rollouts would differ."""
     if study.anchors and not (study.anchors.models or study.anchors.published):
@@ -282,6 +298,7 @@ CHECKS: dict[Callable[[Study], Iterator[Finding]], tuple[str, ...]] = {
         "decoding.temperature", "decoding.samples", "models.*.decoding.temperature",
         "models.*.decoding.samples", "models.*.family",
     ),
+    _wrong_switches: ("models.*.style", "models.*.family"),
     _wrong_anchors: (
         "anchors.models", "models.keys", "models.*.family", "decoding.temperature",
         "models.*.decoding.temperature",

@@ -61,6 +61,9 @@ class Model(Part):
     sieve: Sieve | None = None
 
 
+Tag = Annotated[str, Field(min_length=1)]
+
+
 class Style(Part):
     """How a family of models marks its reasoning."""
 
@@ -68,9 +71,13 @@ class Style(Part):
     """raw: problem, instruction and opening tag; chat: the model's own chat template;
     thought-anchors: the prompt of that study, which brings its own instruction."""
     instruction: str = " Please reason step by step, and put your final answer within \\boxed{}."
-    open: str = "<think>"
-    close: str = "</think>"
+    open: Tag = "<think>"
+    close: Tag = "</think>"
     forced_answer: str = "\n\nThe final answer is \\boxed{"
+    lead: str = "\n"
+    """What stands between the opening tag and the thought."""
+    template: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    """What the chat template is told by name, such as enable_thinking."""
 
 
 class ReasoningModel(Part):

@@ -1,6 +1,7 @@
 """Checks of a model's folder that need no model library."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,11 @@ from written import make_reasoner
 
 from cotsieve.demo.stories import make_sample, write_jsonl
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.checks.check import _check_template, check_study
+from cotsieve.study.checks.check import check_results, check_study
 from cotsieve.study.checks.preflight import preflight
+from cotsieve.study.checks.templates import check_template
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.models import Style
 from cotsieve.study.settings.reading import read_study
 
 WHERE = "models.r1.style.prompt"
@@ -22,15 +25,17 @@ WHERE = "models.r1.style.prompt"
 
 def test_a_chat_needs_a_template(tmp_path):
     with pytest.raises(BadInput) as caught:
-        _check_template(WHERE, tmp_path)
+        check_template(WHERE, tmp_path, Style(prompt="chat"))
     assert f"{WHERE}: there is no chat template in {tmp_path}" in str(caught.value)
     assert "prompt: raw" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
 def test_a_template_is_found_in_either_place(name, tmp_path):
-    (tmp_path / name).write_text(json.dumps({"chat_template": "{{ messages }}"}))
-    _check_template(WHERE, tmp_path)
+    template = "{{ messages[0].content }}"
+    text = template if name.endswith("jinja") else json.dumps({"chat_template": template})
+    (tmp_path / name).write_text(text)
+    check_template(WHERE, tmp_path, Style(prompt="chat"))
 
 
 def without(key: str) -> Callable[[Path], None]:
@@ -93,3 +98,30 @@ def test_a_writing_model_is_mended_in_its_own_words(case, tmp_path, monkeypatch)
     assert what in str(caught.value) and mend in str(caught.value), caught.value
     for item in caught.value.findings:
         assert not re.search("base|checkpoint", item.mend), item
+
+
+PLACES = {
+    "a file as results": lambda folder: (folder / "results").write_text("x"),
+    "a broken link": lambda folder: (folder / "results").symlink_to("none/there"),
+    "a link to itself": lambda folder: (folder / "results").symlink_to("results"),
+    "a file as the study": lambda folder: made(folder / "results").joinpath("toy").write_text("x"),
+    "a file of rows": lambda folder: made(folder / "results/toy").joinpath("kept").write_text("x"),
+    "a pipe as lock": lambda folder: os.mkfifo(made(folder / "results/toy") / ".lock"),
+    "a folder as lock": lambda folder: made(folder / "results/toy/.lock"),
+}
+
+
+def made(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_what_stands_in_the_way_of_results_is_named(place, tmp_path):
+    check_results(tmp_path / "results/toy")
+    place(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        check_results(tmp_path / "results/toy")
+    assert len(str(caught.value).splitlines()) == 1 and str(tmp_path / "results") in str(
+        caught.value
+    )
