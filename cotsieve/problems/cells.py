@@ -13,6 +13,9 @@ LONGEST_QUESTION = 100_000
 """Characters; longer ones are a mistake in the file, and no model could read them."""
 MOST_STEPS = 2**31 - 1
 
+NO_ANSWERS = ("proof", "notfound", "not found")
+"""What NuminaMath and sets made from it write where a problem has no answer."""
+
 _PERCENT = re.compile(r"(?<=\d)\s+%(?=\s*$)")
 _DIGITS = re.compile(r"[0-9]{1,10}(?:\.0{1,10})?")
 _MARKER = re.compile(r"#{4,}+\s*+([^\n]*)")
@@ -84,8 +87,9 @@ def number_or_latex(value: object) -> str:
 def marked_answer(solution: str | None) -> str:
     """The reference answer behind the #### of a solution, in canonical form.
 
-    RowFault when there is no #### or no number behind it, and when the study's pattern would read
-    only a part of the numbers that stand there ("12,34" as 12, "1/2" as 1).
+    It may be written as in a column of answers (".5", "$5", "−5"), but for fractions. RowFault when
+    there is no #### or no number behind it, and when the study's pattern would read only a part of
+    the numbers that stand there ("12,34" as 12, "1/2" as 1).
     """
     marker = _MARKER.search(solution or "")
     if not marker:
@@ -95,6 +99,8 @@ def marked_answer(solution: str | None) -> str:
     plain = digits and _CANONICAL.fullmatch(digits)
     answer = digits if plain else original_reference(solution) if number else None
     if answer is None or re.search(r"\d", number["rest"]):
+        answer = _exact(marker[1])
+    if answer is None or "/" in answer:
         what = f"not one number behind ####, but {shown(marker[1])}"
         raise RowFault(what, "Write one number there, such as 1234 or 1,234.5, or map an answer.")
     return answer
@@ -106,6 +112,9 @@ def latex_answer(value: object) -> str:
         return answer_text(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise NoAnswer("the answer is empty", "Write the answer or remove the row.")
+    if isinstance(value, str) and value.strip().casefold() in NO_ANSWERS:
+        mend = "Leave the row out, or set bad_rows to record."
+        raise NoAnswer(f"the answer {shown(value)} says that there is none", mend)
     return plain_text("answer", value)
 
 

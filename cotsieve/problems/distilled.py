@@ -11,7 +11,8 @@ def am_row(record: Mapping[str, object]) -> Row:
     """A row of AM-DeepSeek-R1-Distilled (Zhao et al. 2025).
 
     The question is the user's message, the solution what the assistant answers behind its
-    thinking. Only rows with a reference answer can be used: test cases of programs are not run.
+    thinking. A system's message may stand first; it is not put to a model. Only rows with a
+    reference answer can be used: test cases of programs are not run.
     """
     asked, answered = _message(record, 0, "user"), _message(record, 1, "assistant")
     about, said = _info(asked), _info(answered)
@@ -37,8 +38,10 @@ def _fault(reference: object, test_case: object) -> NoAnswer | None:
 
 def _message(record: Mapping[str, object], place: int, role: str) -> Mapping[str, object]:
     messages = cell(record, "messages")
-    if isinstance(messages, list) and len(messages) == 2:
-        message = messages[place]
+    if isinstance(messages, list) and len(messages) in (2, 3):
+        first = messages[0]
+        system = isinstance(first, Mapping) and first.get("role") == "system"
+        message = messages[place + system] if len(messages) == 2 + system else None
         if isinstance(message, Mapping) and message.get("role") == role:
             return message
     what = f"messages are {shown(messages)}, not a user's and an assistant's"

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -21,14 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotsieve.ground.faults import BadInput, Finding, bad
-from cotsieve.problems.files.strict_csv import SEPARATORS, SheetRow, decode_sheet
+from cotsieve.problems.files.strict_csv import MOST_COLUMNS, SEPARATORS, SheetRow, decode_sheet
 from cotsieve.problems.files.strict_json import (
     BLANKS,
     Decoded,
     Note,
     decode_array,
     decode_lines,
+    listed,
     not_utf8,
+    repeated,
 )
 
 SEGMENT = 16 << 20
@@ -43,6 +46,12 @@ _KINDS = (
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ZIPPED = {".gz": (b"\x1f\x8b", "gzip"), ".zst": (b"\x28\xb5\x2f\xfd", "zstd")}
 _CHUNK = 1 << 20
+_UNPACKED = float(os.environ.get("COTSIEVE_UNPACKED_GIB", 0.25))
+"""GiB that a packed file may unpack to in any case,"""
+MOST_TIMES = 50
+"""and so many times its size; text becomes 3 to 20 times as long."""
+_ROW = 200
+"""Bytes that a row counts beside what it holds."""
 _BATCH = 1000
 """Rows of Parquet that are decoded together."""
 
@@ -136,14 +145,32 @@ def _rows_of(path: Path) -> Iterator[Read]:
 def _chunks(path: Path, with_mark: bool = False) -> Iterator[bytes]:
     """The bytes of a file, unzipped, some at a time; there is at least one."""
     with _reading(path), _unzipped(path) as file:
-        data = file.read(_CHUNK)
+        data, bound = file.read(_CHUNK), _Bound(path)
         if not data:
             raise bad(path, "the file is empty", "Check that it was written completely.")
         if data.startswith(_BYTE_ORDER_MARK) and not with_mark:
             raise bad(path, "it starts with a byte-order mark", "Save it as UTF-8 without one.")
         while data:
+            if path.suffix.lower() in _ZIPPED:
+                bound.add(len(data), data.count(b"\n"))
             yield data
             data = file.read(_CHUNK)
+
+
+class _Bound:
+    """How much a file may unpack to; a few megabytes can stand for days of rows."""
+
+    def __init__(self, path: Path):
+        self._path, self._found = path, 0
+        self._most = max(_UNPACKED * 2**30, MOST_TIMES * path.stat().st_size)
+
+    def add(self, size: int, rows: int) -> None:
+        """Count some bytes and rows. Raises BadInput when there are too many."""
+        self._found += size + _ROW * rows
+        if self._found > self._most:
+            what = f"it unpacks to more than {self._most / 2**30:.3g} GiB"
+            mend = "If that is right, set COTSIEVE_UNPACKED_GIB to more, or unpack it."
+            raise bad(self._path, what, mend)
 
 
 @contextlib.contextmanager
@@ -288,14 +315,18 @@ def _of_row_groups(path: Path, columns: Collection[str] | None) -> Iterator[Segm
             path, page_checksum_verification=True, pre_buffer=False, buffer_size=_CHUNK
         )
     names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if len(names) > MOST_COLUMNS:
+        mend = f"A file may have at most {MOST_COLUMNS:,}."
+        raise bad(path, f"it has {len(names):,} columns", mend)
+    twice = sorted(repeated(names))
     if twice:
-        raise bad(path, f"repeated column {', '.join(map(repr, twice))}", "Keep one of each.")
+        raise bad(path, f"repeated column {listed(map(repr, twice))}", "Keep one of each.")
     chosen = [name for name in names if columns is None or name in columns]
+    bound = _Bound(path)
     for group in range(file.num_row_groups):
         with _parquet_read(path):
             digest = _group_digest(path, file, group, chosen)
-        read = partial(_rows_of_group, path, file, group, chosen)
+        read = partial(_rows_of_group, path, file, group, chosen, bound)
         yield Segment(digest, read, tuple(names))
 
 
@@ -317,11 +348,15 @@ def _group_digest(path: Path, file: pq.ParquetFile, group: int, chosen: list[str
 
 
 def _rows_of_group(
-    path: Path, file: pq.ParquetFile, group: int, chosen: list[str], first: int
+    path: Path, file: pq.ParquetFile, group: int, chosen: list[str], bound: _Bound, first: int
 ) -> Iterator[Read]:
     row = first
     with _parquet_read(path):
         for batch in file.iter_batches(_BATCH, row_groups=[group], columns=chosen):
+            batch = pa.record_batch(
+                [_plain(column) for column in batch.columns], batch.schema.names
+            )
+            bound.add(batch.nbytes, batch.num_rows)
             notes: dict[int, list[Note]] = {}
             columns = [_column(name, batch.column(name), notes) for name in chosen]
             for index in range(batch.num_rows):
@@ -339,6 +374,11 @@ def _parquet_read(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         what = f"damaged, cut or not Parquet ({shown(str(error))})"
         raise bad(path, what, "Fetch it again.") from None
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Values in place of numbers that stand for them, so that their size is what they take."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _column(name: str, column: pa.Array, notes: dict[int, list[Note]]) -> list:
