@@ -60,4 +60,6 @@ onstart:
 
 
 onsuccess:
+    if workflow.touch:
+        accept()
     print_summaries()

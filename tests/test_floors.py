@@ -37,7 +37,10 @@ FLOORS = {
     "rollouts.schema": (),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
-    "findings.reasoning": ("ground", "problems", "rollouts.schema", "findings"),
+    "findings.reasoning": (
+        "ground", "answers", "problems", "problems.files", "interventions", "rollouts.schema",
+        "findings",
+    ),
     "findings.dataset": (
         "ground", "problems", "problems.files", "rollouts.schema", "findings",
         "findings.necessity",

@@ -1,6 +1,7 @@
 """Say for every job that would run what changed since its result was made; nothing is run."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,13 +21,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cotsieve.ground.faults import BadInput  # noqa: E402
+from cotsieve.ground.named_params import named  # noqa: E402
 from cotsieve.study.checks.explain import (  # noqa: E402
     EditedRows,
     Explained,
     changes,
     grouped,
 )
+from cotsieve.study.identity.deciding import fault  # noqa: E402
+from cotsieve.study.identity.identities import PARAM  # noqa: E402
 from cotsieve.study.identity.ingredients import code_names  # noqa: E402
+from cotsieve.study.identity.records import UNKNOWN, recorded_params  # noqa: E402
 from cotsieve.study.settings.file import study_values  # noqa: E402
 
 SCRIPTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow/scripts").glob("*.py")]
@@ -69,7 +74,6 @@ def planned(
         DAGSettings(
             targets=set(targets),
             rerun_triggers={RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"]},
-            max_checksum_file_size=profile["max-checksum-file-size"],
             force_incomplete=profile["rerun-incomplete"],
         )
     )
@@ -101,25 +105,24 @@ def name_of(job) -> str:
 
 def reasons_for(job, workflow, edited: EditedRows, names: Mapping[str, str]) -> Iterator[str]:
     """Why a job is planned, what it was planned for first."""
-    records = [record for file in job.output if (record := workflow.persistence.metadata(file))]
-    missing = [file for file in job.output if not Path(file).exists()]
-    reason = workflow.dag.reason(job)
-    if not records:
-        yield "not made yet" if missing else "nothing is known of how its files were made"
+    results = Path("results") / job.wildcards_dict["study"]
+    made = recorded_params(results, job.output[0])
+    missing = sorted(str(file) for file in job.output if not Path(file).exists())
+    if made is None:
+        there = len(missing) < len(job.output)
+        yield UNKNOWN if there else "not made yet"
         return
     if missing:
-        yield f"output missing: {', '.join(sorted(map(str, missing)))}"
-    if reason.incomplete_output:
+        yield f"output missing: {', '.join(missing)}"
+    if workflow.dag.reason(job).incomplete_output:
         yield "left incomplete by an earlier run"
-    rows = partial(edited.count, shard_of(job))
-    yield from changes(records[0].params or [], map(repr, job.non_derived_params), rows, names)
+    now = json.loads(json.dumps(named(job.params)))
+    del now[PARAM]
+    yield from changes(made, now, partial(edited.count, shard_of(job)), names)
+    yield from (part for part in (fault(job) or "").split("; ") if part.startswith("changed"))
     makers = made_again_by(job, workflow)
     if makers:
         yield f"input is made again by {', '.join(makers)}"
-    for file in sorted(reason.updated_input - reason.updated_input_run):
-        yield f"input {file} is newer and not the same"
-    if reason.software_stack_changed:
-        yield "its software environment changed"
 
 
 def shard_of(job) -> str:

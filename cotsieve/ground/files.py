@@ -48,7 +48,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def content_digest(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, remembered by path, size and modification time.
+    """SHA-256 of a file's bytes, remembered until the file may have changed.
 
     Raises BadInput for a folder, pipe or device, which could be read without end.
     """
@@ -56,29 +56,52 @@ def content_digest(path: str | Path) -> str:
     if path.exists() and not path.is_file():
         raise bad(path, "it is a folder, a pipe or a device, not a file", "Correct the path.")
     try:
-        stat = path.stat()
+        known = [str(path), *stamp_of(path)]
     except OSError as error:
         where = f"{link} → {path}" if Path(link).is_symlink() else link
         raise bad(where, f"cannot be opened ({error.strerror})", "Fetch it again.") from None
-    stamp = [str(path), stat.st_size, stat.st_mtime_ns]
     note = CACHE / "digests" / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # a damaged note
-        known = json.loads(note.read_text())
-        if known["stamp"] == stamp:
-            return known["sha256"]
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    noted = remembered(note)
+    if isinstance(noted, list) and noted[:-1] == known:
+        return noted[-1]
+    sha256 = sha256_of(path)
     with contextlib.suppress(OSError):  # a read-only cache costs time, nothing else
-        remember(note, {"stamp": stamp, "sha256": sha256})
+        remember(note, [*known, sha256])
     return sha256
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamp_of(path: str | Path) -> list[int]:
+    """What differs whenever a file may have changed: size, times of modification and of change,
+    and its number. The time of change cannot be set by a program."""
+    stat = os.stat(path)
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
 def remember(note: Path, value: object) -> None:
-    """Write a small JSON note into the cache; concurrent writers cannot tear it."""
+    """Write a JSON note with a checksum into the cache; concurrent writers cannot tear it."""
     note.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(note)
-    temporary.write_text(json.dumps(value), encoding="utf-8")
+    temporary, text = _temporary(note), json.dumps(value)
+    temporary.write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
     os.replace(temporary, note)
+
+
+def remembered(note: Path) -> object:
+    """What `remember` wrote; None where that is nothing, or damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        checksum, _, text = note.read_text(encoding="utf-8").partition("\n")
+        if checksum == _checksum(text):
+            return json.loads(text)
+    return None
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def clear_left_behind(folder: str | Path) -> list[Path]:

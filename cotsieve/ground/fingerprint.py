@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cotsieve.ground.files import CACHE, remember
+from cotsieve.ground.files import CACHE, remember, remembered
 
 PACKAGE = "cotsieve"
 
@@ -76,9 +76,8 @@ class _ParsedFiles:
         self._reader = sys.version.encode() + Path(__file__).read_bytes()
         self._note = CACHE / "code.json"
         self._noted: dict[str, _Source] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            noted = json.loads(self._note.read_text(encoding="utf-8"))
-            self._noted = {key: _checked(*told) for key, told in noted.items()}
+        with contextlib.suppress(TypeError, AttributeError):
+            self._noted = {key: _Source(*told) for key, told in remembered(self._note).items()}
         self._used: dict[str, _Source] = {}
         self._at: dict[tuple[Path, int], _Source] = {}
 
@@ -101,12 +100,6 @@ class _ParsedFiles:
 @functools.cache
 def _parsed_files() -> _ParsedFiles:
     return _ParsedFiles()
-
-
-def _checked(digest: str, links: list[list[str]], words: list[str]) -> _Source:
-    if not all(isinstance(word, str) for word in [digest, *words, *(x for y in links for x in y)]):
-        raise TypeError("a note holds strings only")
-    return _Source(digest, [[module, part, bound] for module, part, bound in links], words)
 
 
 def _parsed(code: bytes) -> _Source:

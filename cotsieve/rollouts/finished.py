@@ -42,9 +42,9 @@ class Finished:
         `shard` is source/number; `problems` the number and the digest of its problems, as its job
         is told them.
 
-        How often a table was found damaged tells jobs apart, but decides nothing in it.
+        The identity is a digest of the other params, and of this job's own problems.
         """
-        decides = {name: value for name, value in told.items() if name != "damaged"}
+        decides = {name: value for name, value in told.items() if name != "identity"}
         note = Path(f"results/{names.study}/kept/{names.model}/{shard}.{what}.json")
         return cls(note, digest(decides | {"problems": problems}))
 

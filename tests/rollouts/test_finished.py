@@ -16,7 +16,7 @@ from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.stretches import Ahead, Missing
 
 NAMES = SimpleNamespace(study="s", model="m")
-TOLD = {"decoding": {}, "damaged": 0}
+TOLD = {"decoding": {}, "identity": "a"}
 
 
 def finished(first: int, **changes: object) -> Finished:
@@ -59,7 +59,7 @@ def test_the_table_is_the_one_its_own_job_would_write() -> None:
     run(0, Maker(), ahead=(3, 6))
     assert finished(6).taken_to("taken.parquet")
     assert Path("taken.parquet").read_bytes() == run(6, Maker(), note=False)
-    assert finished(6, damaged={"damaged": 1}).is_noted(), "damage to the result is none to this"
+    assert finished(6, identity={"identity": "b"}).is_noted(), "told of every shard anew"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Changes of a place: of its study, its code, its files and its results."""
 
+import os
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -159,3 +160,77 @@ def imported_model(place: Place) -> None:
 
 def conditions(sweep: str, **found: Any) -> Change:
     return study(sweeps={sweep: {"conditions": found}})
+
+
+def without_records_of_snakemake(place: Place) -> None:
+    shutil.rmtree(place.work / ".snakemake")
+
+
+def damaged_record_of_snakemake(place: Place) -> None:
+    for record in (place.work / ".snakemake" / "metadata").iterdir():
+        if record.is_file():
+            record.write_bytes(record.read_bytes()[:-20])
+
+
+def exchanged(one: str, other: str) -> Change:
+    """Two files of the results in each other's place."""
+
+    def change(place: Place) -> None:
+        first, second = place.results / one, place.results / other
+        kept = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(kept)
+
+    return change
+
+
+def written(file: str, change: Callable[[str], str] = lambda text: "") -> Change:
+    """A text of the results that somebody edited; emptied, where nothing is said."""
+    return lambda place: place.edit(f"work/results/toy/{file}", change)
+
+
+def added(file: str) -> Change:
+    def change(place: Place) -> None:
+        (place.results / file).parent.mkdir(parents=True, exist_ok=True)
+        (place.results / file).write_text("Not made here.")
+
+    return change
+
+
+def dated(days: float, pattern: str = "**/*") -> Change:
+    """Results with other times, as after a clock was set."""
+
+    def change(place: Place) -> None:
+        for file in sorted(place.results.glob(pattern)):
+            time = file.stat().st_mtime + days * 86_400
+            os.utime(file, (time, time))
+
+    return change
+
+
+def of_another_study(place: Place) -> None:
+    """The records of the verdicts are those of a study with another sieve."""
+    for record in (place.results / "identity" / "necessity").iterdir():
+        record.write_text(record.read_text().replace('"identity": "', '"identity": "0', 1))
+
+
+def flipped_digits(folder: str) -> Change:
+    """One digit of every note in a folder of the cache is another."""
+
+    def change(place: Place) -> None:
+        for note in (place.work / ".cotsieve").glob(folder):
+            text = note.read_text()
+            at = len(text) * 2 // 3
+            at = next(i for i in range(at, len(text)) if text[i] in "0123456789")
+            note.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
+
+    return change
+
+
+def only_results_moved(place: Place) -> None:
+    """The results alone, and what the study names, in another working folder."""
+    moved = place.folder / "another"
+    moved.mkdir()
+    for name in ("results", "models", SOURCE, "study.yaml", "excluded.txt", "existing.json"):
+        shutil.move(place.work / name, moved / name)
+    place.work = moved

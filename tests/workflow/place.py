@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from make_codi import make_codi
+from planning import accept_here, plan_here
 from running import DRY_RUN, ROOT, Planned, merged, plan_told, snakemake, study_of, write_study
 
 CODE = ("Snakefile", "workflow", "cotsieve", "profiles", "envs")
@@ -48,6 +49,15 @@ class Place:
     def planned(self, *arguments: str) -> Planned:
         """What would be run."""
         return plan_told(self.snakemake(*DRY_RUN, *arguments))
+
+    def planned_here(self, *targets: str) -> Planned:
+        """The same, by the package that this process has imported: what code of the place is
+        edited counts, but is not run."""
+        return plan_here(self.work, self.checkout, *targets)
+
+    def accept_here(self) -> None:
+        """What `accept` does, in this process."""
+        accept_here(self.work, self.checkout)
 
     def accept(self) -> None:
         """Declare the results up to date as they are."""

@@ -1,4 +1,4 @@
-"""What reruns after which change: a finished study is changed, and planned with a dry run."""
+"""What reruns after which change: a finished study is changed, and planned."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from changes import (
     HUB,
     Change,
+    added,
     another_answer,
     another_constant,
     another_docstring,
@@ -20,13 +21,19 @@ from changes import (
     conditions,
     corrupted,
     cut,
+    damaged_record_of_snakemake,
+    dated,
     deleted,
+    exchanged,
     excluded_row,
+    flipped_digits,
     hub_source,
     imported_model,
     moved_checkout,
     moved_everything,
     moved_model,
+    of_another_study,
+    only_results_moved,
     renamed_source,
     rows,
     second_source,
@@ -35,6 +42,8 @@ from changes import (
     together,
     touched,
     with_option,
+    without_records_of_snakemake,
+    written,
 )
 from place import SOURCE, Place, touch
 from running import REMOVED
@@ -62,6 +71,8 @@ class Row(NamedTuple):
     before: Change | None = None
     """A change that is made and accepted first, since the study as it is lacks something."""
     target: str | None = None
+    apart: bool = False
+    """Whether a process of its own has to plan, since what it imports is another."""
 
 
 WEIGHTS = "models/tiny/ckpt/pytorch_model.bin"
@@ -77,10 +88,10 @@ TABLE = {
     "all code files touched": Row(touched("checkout"), NOTHING),
     "the checkout moved": Row(moved_checkout, NOTHING),
     "an option that no job reads": Row(
-        code("cotsieve/study/settings/study.py", with_option("Engine")), NOTHING
+        code("cotsieve/study/settings/study.py", with_option("Engine")), NOTHING, apart=True
     ),
     "an option of decoding": Row(
-        code("cotsieve/study/settings/models.py", with_option("Decoding")), NOTHING
+        code("cotsieve/study/settings/models.py", with_option("Decoding")), NOTHING, apart=True
     ),
     "the code that numbers are found with": Row(
         code("cotsieve/answers/numbers.py", another_constant), EVERY_GRADE
@@ -96,7 +107,7 @@ TABLE = {
         code("workflow/scripts/judge.py", another_constant), {"judge": 2} | DRAW
     ),
     "the list of environments": Row(code("envs/cotsieve.yaml", commented), NOTHING),
-    "another transformers": Row(another_transformers, EVERY_GENERATION),
+    "another transformers": Row(another_transformers, EVERY_GENERATION, apart=True),
     # -- grading and drawing ---------------------------------------------------------------------
     "the tolerance": Row(study(grading={"tolerance": 0.5}), EVERY_GRADE),
     "the tolerance, one model asked for": Row(
@@ -242,6 +253,108 @@ TABLE = {
     "a dataset with flipped bits": Row(
         corrupted("dataset/tiny/data/train-00000-of-00001.parquet"), {"draw": 1} | REPORT
     ),
+    # -- results know what they are ----------------------------------------------------------------
+    "records of Snakemake deleted": Row(without_records_of_snakemake, NOTHING),
+    "records of Snakemake deleted, tolerance changed": Row(
+        together(without_records_of_snakemake, study(grading={"tolerance": 0.5})), EVERY_GRADE
+    ),
+    "records of Snakemake deleted, targets changed": Row(
+        together(without_records_of_snakemake, study(draw={"targets": {"2-step": 1}})), DRAW
+    ),
+    "records of Snakemake deleted, weights replaced": Row(
+        together(without_records_of_snakemake, lambda place: place.flip_bits(WEIGHTS, 0.9)),
+        {"generate": 6, "grade": 6} | OF_ONE_MODEL,
+    ),
+    "records of Snakemake and all rollouts deleted, longest answer changed": Row(
+        together(
+            without_records_of_snakemake,
+            lambda place: shutil.rmtree(place.results / "rollouts"),
+            study(decoding={"max_new_tokens": 13}),
+        ),
+        EVERY_GENERATION,
+    ),
+    "records of Snakemake damaged": Row(damaged_record_of_snakemake, NOTHING),
+    "results in another working folder": Row(only_results_moved, NOTHING),
+    "results in another working folder, tolerance changed": Row(
+        together(only_results_moved, study(grading={"tolerance": 0.5})), EVERY_GRADE
+    ),
+    "results dated back": Row(dated(-9.0), NOTHING),
+    "merged tables dated ahead": Row(dated(9.0, "merged/*"), NOTHING),
+    "merged tables dated back": Row(dated(-9.0, "merged/*"), NOTHING),
+    "verdicts of another study": Row(of_another_study, {"judge": 2} | DRAW),
+    "the folder of identities deleted": Row(
+        lambda place: shutil.rmtree(place.results / "identity"), {"problems": 1} | EVERY_GENERATION
+    ),
+    "an identity deleted": Row(
+        deleted("identity/necessity/other.parquet.json"), {"judge": 1, "draw": 1} | REPORT
+    ),
+    "an identity cut short": Row(cut("identity/merged/other.parquet.json"), OF_ONE_MODEL),
+    "an identity in the place of another": Row(
+        exchanged("identity/merged/other.parquet.json", "identity/merged/tiny.parquet.json"),
+        FINDINGS,
+    ),
+    "the tables of two datasets exchanged": Row(
+        exchanged(
+            "dataset/tiny/data/train-00000-of-00001.parquet",
+            "dataset/other/data/train-00000-of-00001.parquet",
+        ),
+        DRAW,
+    ),
+    "the verdicts of two models exchanged": Row(
+        exchanged("necessity/tiny.parquet", "necessity/other.parquet"), {"judge": 2} | DRAW
+    ),
+    "the grades of two shards exchanged": Row(
+        exchanged("grades/tiny/main/toy/0000.parquet", "grades/tiny/main/toy/0001.parquet"),
+        {"grade": 2} | OF_ONE_MODEL,
+    ),
+    "the grades of two shards exchanged, with their identities": Row(
+        together(
+            exchanged("grades/tiny/main/toy/0000.parquet", "grades/tiny/main/toy/0001.parquet"),
+            exchanged(
+                "identity/grades/tiny/main/toy/0000.parquet.json",
+                "identity/grades/tiny/main/toy/0001.parquet.json",
+            ),
+        ),
+        {"grade": 2} | OF_ONE_MODEL,
+    ),
+    "the rollouts of two models exchanged": Row(
+        exchanged(SHARD, "rollouts/other/main/toy/0001.parquet"),
+        {"generate": 2, "grade": 2} | FINDINGS,
+        {"toy/0001"},
+    ),
+    "a dataset's card emptied": Row(written("dataset/tiny/README.md"), {"draw": 1} | REPORT),
+    "letters of a dataset's card": Row(
+        written("dataset/tiny/README.md", lambda text: text.replace("a", "e", 1)),
+        {"draw": 1} | REPORT,
+    ),
+    "a number in a dataset's JSON file": Row(
+        written("dataset/tiny/dataset.json", lambda text: text.replace("2", "3", 1)),
+        {"draw": 1} | REPORT,
+    ),
+    "a Croissant file edited": Row(
+        written("dataset/other/croissant.json", lambda text: text + " "), {"draw": 1} | REPORT
+    ),
+    "a summary edited": Row(
+        written("summary/other.txt", lambda text: "No. " + text), {"draw": 1} | REPORT
+    ),
+    "the list of exclusions edited": Row(
+        written("exclusions.json", lambda text: text + " "), {"problems": 1} | FINDINGS
+    ),
+    "the report's page emptied": Row(written("report/index.html"), REPORT),
+    "the report's page cut short": Row(cut("report/index.html"), REPORT),
+    "the page of times edited": Row(
+        written("report/throughput.html", lambda text: text + " "), REPORT
+    ),
+    "a figure deleted": Row(deleted("report/figures/tiny/confusion.svg"), REPORT),
+    "a figure emptied": Row(written("report/figures/tiny/confusion.svg"), REPORT),
+    "numbers behind a figure edited": Row(
+        written("report/figures/tiny/confusion.csv", lambda text: text + "\n"), REPORT
+    ),
+    "a file of somebody else among the figures": Row(added("report/figures/mine.txt"), REPORT),
+    "a file of somebody else in a dataset": Row(added("dataset/tiny/mine.txt"), NOTHING),
+    "the cache of results with another digit": Row(flipped_digits("results/*"), NOTHING),
+    "the cache of digests with other digits": Row(flipped_digits("digests/*"), NOTHING),
+    "the cache of code with another digit": Row(flipped_digits("code.json"), NOTHING),
 }
 
 
@@ -250,9 +363,10 @@ def test_a_change_plans_exactly_these_jobs(row: Row, finished: Place, tmp_path: 
     place = finished.copied_to(tmp_path)
     if row.before:
         row.before(place)
-        place.accept()
+        place.accept_here()
     row.change(place)
-    planned = place.planned(*([row.target] if row.target else []))
+    plan = place.planned if row.apart else place.planned_here
+    planned = plan(*([row.target] if row.target else []))
     assert planned.jobs == row.jobs
     if row.shards is not None:
         assert planned.shards("rollouts") == row.shards

@@ -12,6 +12,8 @@ rule fetch_embeddings:
     localrule: True
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("fetch_embeddings", by_hand=True),
     script:
         "../scripts/fetch_embeddings.py"
 
@@ -35,7 +37,7 @@ rule split:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("split"),
+        identity=identity_of("split"),
         code=code_of("split"),
         problems={"problems": PROBLEMS},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
@@ -71,10 +73,10 @@ rule resample:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
+        identity=identity_of("resample"),
         code=code_of("resample", pinned=True),
         libraries={"libraries": LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("resample", wildcards),
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
             **decided_by_kind(wildcards),
@@ -103,7 +105,7 @@ rule import_anchors:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("import_anchors"),
+        identity=identity_of("import_anchors"),
         code=code_of("import_anchors"),
         published=lambda wildcards: {
             "published": published_content(wildcards.model),
@@ -140,10 +142,10 @@ rule complete:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
+        identity=identity_of("complete"),
         code=code_of("complete", pinned=True),
         libraries={"libraries": LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("complete", wildcards),
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
             **decided_by_kind(wildcards),
@@ -169,7 +171,7 @@ rule grade_completed:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("grade_completed"),
+        identity=identity_of("grade_completed"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
         grading={"grading": anchor_grading("thought-anchors")},
@@ -195,7 +197,7 @@ rule grade_around:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("grade_around"),
+        identity=identity_of("grade_around"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
         grading={"grading": anchor_grading()},
@@ -219,7 +221,7 @@ rule embed:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("embed"),
+        identity=identity_of("embed"),
         code=code_of("embed"),
         embeddings={"embeddings": EMBEDDING},
     script:
@@ -242,7 +244,7 @@ rule pair:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("pair"),
+        identity=identity_of("pair"),
         code=code_of("pair"),
         embeddings={"embeddings": EMBEDDING},
         anchors=told_of_anchors("threshold", "pairs"),
@@ -271,7 +273,7 @@ rule measure:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("measure"),
+        identity=identity_of("measure"),
         code=code_of("measure"),
         anchors=told_of_anchors(
             "threshold", "alpha", "least_dissimilar", "draws", "seed"
@@ -301,6 +303,7 @@ rule show_anchors:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("show_anchors"),
         code=code_of("show_anchors"),
     script:
         "../scripts/show_anchors.py"
@@ -353,6 +356,7 @@ rule export_rollouts_of_model:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("export_rollouts_of_model"),
         code=code_of("export_rollouts"),
         style=lambda wildcards: {
             "style": (

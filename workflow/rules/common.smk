@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
 from cotsieve.answers import graders
@@ -25,7 +24,10 @@ from cotsieve.study.identity.ingredients import (
     model_identity,
     model_places,
 )
-from cotsieve.study.identity.integrity import Integrity
+from cotsieve.study.identity.at_work import record
+from cotsieve.study.identity.deciding import let_identities_decide
+from cotsieve.study.identity.identities import Identities
+from cotsieve.study.identity.records import Records
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.plan.references import (
@@ -35,9 +37,9 @@ from cotsieve.study.plan.references import (
 )
 from cotsieve.study.settings.models import ImportedModel
 from cotsieve.study.settings.part import decided, plain
-from cotsieve.study.settings.places import REPOSITORY, located
+from cotsieve.study.settings.places import located
 
-ROOT = REPOSITORY
+ROOT = Path(workflow.current_basedir).parents[1]
 quicken_planning()
 
 
@@ -85,8 +87,18 @@ EXISTING = (
     if study.existing
     else None
 )
-integrity = Integrity(f"results/{STUDY}")
-atexit.register(integrity.save)
+# What jobs run in counts where the workflow makes it; elsewhere their libraries do.
+ENVIRONMENT = (
+    content_digest(ROOT / "envs/cotsieve.yaml")
+    if "conda" in map(str, workflow.deployment_settings.deployment_method)
+    else None
+)
+identities = Identities(lambda: workflow.rules, ENVIRONMENT)
+records = Records(f"results/{STUDY}")
+identity_of = identities.param
+let_identities_decide(workflow, identities, records)
+if workflow.is_main_process:
+    atexit.register(records.save)
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
 LATENT_ENGINE = code_identity("cotsieve/rollouts/latent_rows.py", ROOT, pinned=True)
 REASONING_ENGINE = code_identity("cotsieve/rollouts/written_rows.py", ROOT, pinned=True)
@@ -165,6 +177,13 @@ def fetches():
         for job in workflow.dag.needrun_jobs()
         if job.rule.name == "fetch_source"
     }
+
+
+def accept():
+    """After `--touch`: record the results it went over as those of the study as it is."""
+    for job in workflow.dag.needrun_jobs(exclude_finished=False):
+        if job.output and all(Path(file).exists() for file in job.output):
+            record(STUDY, job.params, job.output)
 
 
 def print_summaries():

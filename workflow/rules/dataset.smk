@@ -13,7 +13,7 @@ rule judge:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("judge"),
+        identity=identity_of("judge"),
         code=code_of("judge"),
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
     script:
@@ -38,7 +38,7 @@ rule draw:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("draw"),
+        identity=identity_of("draw"),
         code=code_of("draw"),
         sieve=lambda wildcards: {"sieve": sieve_of(wildcards.model)},
         draw={"draw": decided(study.draw)},
@@ -70,6 +70,7 @@ rule export_model:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("export_model"),
         code=code_of("export"),
     script:
         "../scripts/export.py"

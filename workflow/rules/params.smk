@@ -14,20 +14,6 @@ def code_of(script, pinned=False):
     return {"code": code_identity(f"workflow/scripts/{script}.py", ROOT, pinned=pinned)}
 
 
-def times_damaged(rule, wildcards):
-    """How often one of the files that a job makes was found damaged.
-
-    Snakemake never compares a param whose function takes `output`, so the paths are made here.
-    """
-    files = [apply_wildcards(file, wildcards) for file in getattr(rules, rule).output]
-    return sum(map(integrity.times_damaged, files))
-
-
-def damage(rule):
-    """A param of all rules that make tables: rises when one of them is found damaged."""
-    return lambda wildcards: {"damaged": times_damaged(rule, wildcards)}
-
-
 def problems_of(wildcards):
     """The problems of a shard: their number is there to be told, the digest decides."""
     shard = shard_of(wildcards)
@@ -115,3 +101,16 @@ def trace_choice():
     return chosen | (
         {"least_tokens": least_tokens(study)} if "least_tokens" in chosen else {}
     )
+
+
+def trace_form(model):
+    """What of a study decides its traces in the form of another one."""
+    sweep, style = study.sieve_of(model).sweep, study.models[model].style
+    return {
+        "sweep": sweep,
+        "conditions": conditions_of(model, sweep),
+        "model": model,
+        "instruction": bool(style.instruction),
+        "greedy": study.decoding_of(model).temperature == 0,
+        "close": style.close,
+    }

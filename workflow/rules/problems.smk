@@ -12,6 +12,8 @@ rule fetch_source:
     localrule: True
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("fetch_source", by_hand=True),
     script:
         "../scripts/fetch_source.py"
 
@@ -29,7 +31,7 @@ rule problems:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("problems"),
+        identity=identity_of("problems"),
         code=code_of("problems"),
         problems={"problems": PROBLEMS},
     script:

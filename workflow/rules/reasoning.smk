@@ -16,7 +16,7 @@ rule reason:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("reason"),
+        identity=identity_of("reason"),
         code=code_of("reason"),
         sweeps=lambda wildcards: {"sweeps": sweeps_of(wildcards.model)},
         traces=lambda wildcards: {"traces": traces_of(wildcards.model)},
@@ -42,7 +42,7 @@ rule publish_traces:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("publish_traces"),
+        identity=identity_of("publish_traces"),
         code=code_of("publish_traces"),
         publish={"choose": trace_choice() if study.publish.traces else None},
         about={"about": decided(study.publish.about)},
@@ -69,6 +69,7 @@ rule enough:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("enough"),
         code=code_of("enough"),
         target={"fill": study.publish.fill},
         problems={"problems": PROBLEMS},
@@ -95,7 +96,7 @@ rule fill:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("fill"),
+        identity=identity_of("fill"),
         code=code_of("fill"),
         target={"fill": study.publish.fill},
         problems={"problems": PROBLEMS},
@@ -125,14 +126,49 @@ rule quality:
         "../../envs/cotsieve.yaml"
     threads: 2
     params:
-        damaged=damage("quality"),
+        identity=identity_of("quality"),
         code=code_of("quality"),
         quality={"quality": decided(study.quality)},
         model={"model": IDENTITIES.get(study.quality.model)},
-        files=lambda wildcards, input: {
+        files=lambda wildcards: {
             "files": [
-                content_digest(file) for file in input.files if Path(file).exists()
+                content_digest(file)
+                for file in files_of_quality(wildcards)
+                if Path(file).exists()
             ]
         },
     script:
         "../scripts/quality.py"
+
+
+rule export_traces:
+    """Write traces in the file form of "From Reasoning to Answer" (not made by default)."""
+    input:
+        expand(
+            "results/{study}/export/{model}/reasoning_traces",
+            study=STUDY,
+            model=[
+                model for model in REASONING if study.models[model].traces == "own"
+            ],
+        ),
+
+
+rule export_traces_of_model:
+    """Write what a model wrote on its own, and behind an empty or finished thought."""
+    input:
+        merged="results/{study}/merged/{model}.parquet",
+        problems="results/{study}/problems.parquet",
+    output:
+        directory("results/{study}/export/{model}/reasoning_traces"),
+    log:
+        "results/{study}/logs/export_traces/{model}.log",
+    wildcard_constraints:
+        model=names(REASONING),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("export_traces_of_model"),
+        code=code_of("export_traces"),
+        form=lambda wildcards: {"form": trace_form(wildcards.model)},
+    script:
+        "../scripts/export_traces.py"

@@ -62,6 +62,7 @@ rule report:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("report"),
         code=code_of("report"),
         models={"models": ABOUT},
         anchors={"anchors": list(ANCHORED)},
@@ -89,7 +90,7 @@ rule compare_graders:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("compare_graders"),
+        identity=identity_of("compare_graders"),
         code=code_of("compare_graders"),
         graders=lambda wildcards: {
             "graders": {

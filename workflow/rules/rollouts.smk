@@ -17,6 +17,8 @@ rule fetch_model:
     localrule: True
     conda:
         "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("fetch_model", by_hand=True),
     script:
         "../scripts/fetch_model.py"
 
@@ -40,11 +42,11 @@ rule generate:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
+        identity=identity_of("generate"),
         code=code_of("generate", pinned=True),
         engine={"engine": LATENT_ENGINE},
         libraries={"libraries": LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("generate", wildcards),
             **decided_by_model(wildcards),
             **decided_by_sweep(wildcards),
             "problems": problems_of(wildcards),
@@ -72,10 +74,10 @@ rule trace:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
+        identity=identity_of("trace"),
         code=code_of("trace", pinned=True),
         libraries={"libraries": LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("trace", wildcards),
             "engine": engine_of(wildcards.model),
             **decided_by_model(wildcards),
             "problems": problems_of(wildcards),
@@ -104,10 +106,10 @@ rule ablate:
         mem_mb=memory_with_model,
         runtime=minutes_with_model,
     params:
+        identity=identity_of("ablate"),
         code=code_of("ablate", pinned=True),
         libraries={"libraries": LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("ablate", wildcards),
             "engine": engine_of(wildcards.model),
             **decided_by_model(wildcards),
             **decided_by_sweep(wildcards),
@@ -130,9 +132,9 @@ rule import_rollouts:
     conda:
         "../../envs/cotsieve.yaml"
     params:
+        identity=identity_of("import_rollouts"),
         code=code_of("import_rollouts", pinned=True),
         job=lambda wildcards: {
-            "damaged": times_damaged("import_rollouts", wildcards),
             "results": results_of(wildcards.model),
             "ablation": study.models[wildcards.model].ablation,
             "problems": problems_of(wildcards),
@@ -155,11 +157,11 @@ rule grade:
     # Comparing LaTeX takes processes of its own; the other graders need no time.
     threads: 2 if study.grading.grader in graders.SYMBOLIC else 1
     params:
+        identity=identity_of("grade"),
         code=code_of("grade", pinned=True),
         grading={"grading": decided(study.grading)},
         libraries={"grader libraries": GRADER_LIBRARIES},
         job=lambda wildcards: {
-            "damaged": times_damaged("grade", wildcards),
             "answers": shard_of(wildcards).references,
         },
     script:
@@ -180,7 +182,7 @@ rule merge:
     conda:
         "../../envs/cotsieve.yaml"
     params:
-        damaged=damage("merge"),
+        identity=identity_of("merge"),
         code=code_of("merge"),
         sweeps=lambda wildcards: {
             "sweeps": {

@@ -1,13 +1,13 @@
 """Grade answers in every way that fits. In: merged rollouts. Out: where graders differ."""
 
 from cotsieve.findings.merge import MERGED
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.report.facts.grader_check import DISAGREEMENTS, MERGED_COLUMNS, compare_graders
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         found = compare_graders(
             read(snakemake.input.merged, MERGED, MERGED_COLUMNS),
             processes=snakemake.threads,

@@ -3,7 +3,6 @@
 import itertools
 import json
 
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import Problem
@@ -12,6 +11,7 @@ from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.sentence_units import sentences_of
 from cotsieve.rollouts.written_job import run_resampling
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import model_files, model_places
 from cotsieve.study.plan.making import DECIDES
 from cotsieve.study.settings.part import plain
@@ -49,7 +49,7 @@ def job_of(told: dict) -> Job:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         told, given = named(snakemake.params), snakemake.input
         thoughts, problems = {}, {}
         for row in read(given.traces).to_pylist():

@@ -1,16 +1,16 @@
 """Draw a dataset. In: verdicts, merged rollouts. Out: the dataset folder and a short summary."""
 
 from cotsieve.findings.dataset.drawing import draw_dataset
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance
 from cotsieve.ground.version import VERSION
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.settings.defaults import completed
 from cotsieve.study.settings.outcome import Draw
 from cotsieve.study.settings.part import plain
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         told = named(snakemake.params)
         existing = told["existing problems"]
         rule = Draw(**told["draw"])  # what is left out keeps its default

@@ -6,13 +6,13 @@ from cotsieve.engine.library.embedding import embedder
 from cotsieve.findings.anchors.anchor_table import SENTENCES
 from cotsieve.findings.anchors.likeness import LIKENESS, likeness_rows
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read, write
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import embedding_folder
 from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         columns = ["problem_id", "sample", "sentence", "text"]
         sentences = read(snakemake.input.sentences, SENTENCES, columns).to_pylist()
         texts = {tuple(row[name] for name in columns[:3]): row["text"] for row in sentences}

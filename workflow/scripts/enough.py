@@ -6,15 +6,15 @@ from cotsieve.findings.dataset.fill import wanted
 from cotsieve.findings.dataset.traces import solved_problems
 from cotsieve.findings.grades import GRADES
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.filling import chains
 from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         told = named(snakemake.params)
         target, how = told["fill"], told["traces"]
         everything, without = chains(plan_of(snakemake))

@@ -2,13 +2,13 @@
 
 from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.findings.original import export_checkpoint
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
+from cotsieve.study.identity.at_work import at_work
 
 EPOCH = "1970-01-01T00:00:00"
 """The format wants a time; a constant keeps equal results equal."""
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         rows = read(snakemake.input[0], NECESSITY).to_pylist()
         export_checkpoint(rows, snakemake.output[0], EPOCH)

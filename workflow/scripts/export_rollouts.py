@@ -8,11 +8,11 @@ from cotsieve.findings.anchors.export import write_hub_table, write_trace
 from cotsieve.findings.anchors.imported import TRACES
 from cotsieve.findings.anchors.returned import own_trace, published_trace, with_rollouts
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 
 
 def traces_of(told: dict) -> list:
@@ -35,7 +35,7 @@ def traces_of(told: dict) -> list:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         told, given = named(snakemake.params), snakemake.input
         shutil.rmtree(snakemake.output.tree, ignore_errors=True)
         outcomes = [read(path, OUTCOMES) for path in given.outcomes]

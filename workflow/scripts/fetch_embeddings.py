@@ -3,12 +3,12 @@
 import json
 
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.settings.reading import read_study
 from cotsieve.weights.hub import resolve
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         anchors = read_study(snakemake.config).anchors
         folder = resolve(anchors.embeddings, anchors.embeddings_revision, "embeddings").resolve()
         write_text(snakemake.output[0], json.dumps({"embeddings": str(folder)}, indent=1) + "\n")

@@ -3,13 +3,13 @@
 import json
 
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import hub_places
 from cotsieve.study.settings.reading import read_study
 from cotsieve.weights.hub import resolve
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         model = read_study(snakemake.config).models[snakemake.wildcards.model]
         where = {
             part: str(resolve(repository, revision, kind).resolve())

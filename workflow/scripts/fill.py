@@ -5,14 +5,14 @@ import json
 from cotsieve.findings.dataset.fill import filled
 from cotsieve.findings.dataset.traces import TRACES
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.filling import chains
 from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         target = named(snakemake.params)["fill"]
         everything, lacking = chains(plan_of(snakemake))
         traces = {}

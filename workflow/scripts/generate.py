@@ -1,7 +1,7 @@
 """Run a shard. In: problems, a model. Out: one row per problem × condition (schema ROLLOUTS)."""
 
-from cotsieve.ground.joblog import logging_to
 from cotsieve.rollouts.finished import Finished
+from cotsieve.study.identity.at_work import at_work
 
 
 def generate(sweep: str) -> None:
@@ -15,7 +15,7 @@ def generate(sweep: str) -> None:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         sweep = snakemake.wildcards.sweep
         if not Finished.of_job(snakemake, sweep).taken_to(snakemake.output[0]):
             generate(sweep)

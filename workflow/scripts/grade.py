@@ -1,15 +1,15 @@
 """Grade a shard. In: rollouts. Out: one verdict per rollout (schema GRADES)."""
 
 from cotsieve.findings.grades import GRADES, grade_rollouts
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.of_job import plan_of
 from cotsieve.study.settings.outcome import Grading
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         plan, names = plan_of(snakemake), snakemake.wildcards
         told = named(snakemake.params)
         given = dict(told["grading"])

@@ -5,14 +5,14 @@ import pyarrow as pa
 from cotsieve.findings.anchors.anchor_table import SENTENCES
 from cotsieve.findings.anchors.outcomes import judged, read_rollouts
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES, by_trace
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import parts, read, write
 from cotsieve.interventions.prefixes import prefix
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         told = named(snakemake.params)
         grading = told["grading"]
         rows = read(snakemake.input.sentences, SENTENCES).to_pylist()

@@ -17,10 +17,10 @@ from cotsieve.findings.anchors.imported import (
 from cotsieve.findings.anchors.outcomes import judged, published_outcomes
 from cotsieve.findings.anchors.published import ROLLOUTS_TABLE, published_traces
 from cotsieve.findings.anchors.trace_rollouts import FORCED, OUTCOMES, RESAMPLED
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import write, writing
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 
 
 def import_all(log, told: dict, root: Path) -> None:
@@ -56,7 +56,7 @@ def import_all(log, told: dict, root: Path) -> None:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         told, root = named(snakemake.params), Path(snakemake.input.published)
         tables = sorted(path for path in root.rglob("*.parquet") if path.name != ROLLOUTS_TABLE)
         if not tables:

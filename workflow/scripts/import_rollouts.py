@@ -1,14 +1,14 @@
 """Import a shard. In: a published checkpoint file. Out: its predictions (schema ROLLOUTS)."""
 
 from cotsieve.findings.original import rollouts_from_checkpoint
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import write
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         plan, names = plan_of(snakemake), snakemake.wildcards
         told = named(snakemake.params)
         rows = rollouts_from_checkpoint(

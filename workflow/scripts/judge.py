@@ -2,13 +2,13 @@
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity.judging import MERGED_COLUMNS, NECESSITY, necessity
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read, write
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         merged, sieve = snakemake.input.merged, named(snakemake.params)["sieve"]
         rollouts = read(merged, MERGED, MERGED_COLUMNS)
         rows = necessity(rollouts, read(snakemake.input.problems, PROBLEMS), **sieve)

@@ -5,12 +5,12 @@ from cotsieve.findings.anchors.importance import Measuring
 from cotsieve.findings.anchors.likeness import LIKENESS
 from cotsieve.findings.anchors.pairs import PAIRS
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read, write
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         given, told = snakemake.input, named(snakemake.params)["anchors"]
         pairs, labels = given.get("pairs"), given.get("labels")
         table = anchors(

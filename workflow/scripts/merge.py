@@ -2,13 +2,13 @@
 
 from cotsieve.findings.merge import write_merged
 from cotsieve.ground.hub import fetched_commits
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         told = named(snakemake.params)
         rollouts, grades = list(snakemake.input.rollouts), list(snakemake.input.grades)
         sweeps = [path.split("/")[-3] for path in rollouts]

@@ -6,15 +6,15 @@ from cotsieve.engine.library.embedding import embedder
 from cotsieve.findings.anchors.anchor_table import SENTENCES
 from cotsieve.findings.anchors.pairs import PAIRS, rollouts_by_trace, trace_pairs
 from cotsieve.findings.anchors.trace_rollouts import traces_in
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import parts, read, write
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import embedding_folder
 from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         told = named(snakemake.params)["anchors"]
         texts = {
             name: rows["text"].to_pylist()

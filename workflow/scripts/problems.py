@@ -4,16 +4,16 @@ import itertools
 import json
 
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import writing
 from cotsieve.problems.problem import PROBLEMS, problems_table
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.of_job import plan_of
 
 AT_ONCE = 16_384
 """Rows of a row group."""
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         plan = plan_of(snakemake)
         selection, problems = plan.selection, plan.candidates()
         log.info("%d candidates", sum(len(pool.places) for pool in selection.pools))

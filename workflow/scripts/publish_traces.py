@@ -5,17 +5,17 @@ from pathlib import Path
 from cotsieve.findings.dataset.trace_dataset import write_traces
 from cotsieve.findings.dataset.traces import verified_traces
 from cotsieve.findings.merge import MERGED
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance, read
 from cotsieve.ground.version import VERSION
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.settings.defaults import completed
 from cotsieve.study.settings.outcome import Grading, PublishTraces
 from cotsieve.study.settings.part import plain
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         given, told = snakemake.input, named(snakemake.params)
         origin = provenance(given.merged)
         rule = plain(PublishTraces(**told["choose"] or {}))

@@ -7,8 +7,8 @@ from tokenizers import Tokenizer
 from cotsieve.findings.quality import Measure, quality, quality_markdown, words
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.problems.candidates import read_exclusion
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import model_files
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.places import located
@@ -35,7 +35,7 @@ def measure_of(study, name, fetched) -> Measure:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         study, source = read_study(snakemake.config), snakemake.wildcards.source
         others = {
             item.path.rsplit("/", 1)[-1]: read_exclusion(

@@ -5,13 +5,13 @@ import json
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.reasoning.runs import effects, effects_csv, plain_effect, runs
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import PROBLEMS
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         merged = read(snakemake.input.merged, MERGED)
         problems = read(snakemake.input.problems, PROBLEMS)
         told = named(snakemake.params)

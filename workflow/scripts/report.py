@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.version import VERSION
 from cotsieve.report.job import read_model_tables, read_study_tables, write_report
 from cotsieve.report.throughput import job_times, throughput_page
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.settings.defaults import completed
 from cotsieve.study.settings.outcome import Draw
 from cotsieve.study.settings.part import plain
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         given, study = snakemake.input, snakemake.wildcards.study
         told = named(snakemake.params)
         graders = {Path(path).stem: path for path in given.graders}

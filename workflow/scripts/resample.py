@@ -5,15 +5,15 @@ import itertools
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.rollouts.sentence_units import sentences_of
 from cotsieve.rollouts.written_job import run_resampling
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.plan.making import Making
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         making, given = Making.of(snakemake), snakemake.input
         problems = {problem.problem_id: problem for problem in making.problems}
         known = pa.array(list(problems), pa.string())

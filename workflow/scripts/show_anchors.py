@@ -5,13 +5,13 @@ from cotsieve.findings.anchors.likeness import LIKENESS
 from cotsieve.findings.anchors.pairs import PAIRS
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES
 from cotsieve.ground.files import write_text
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.tables import read
 from cotsieve.report.facts.anchors import anchor_facts
 from cotsieve.report.page.anchors import anchors_page
+from cotsieve.study.identity.at_work import at_work
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]):
+    with at_work(snakemake):
         given, names = snakemake.input, snakemake.wildcards
         pairs = given.get("pairs")
         facts = anchor_facts(

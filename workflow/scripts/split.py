@@ -7,12 +7,12 @@ from cotsieve.engine.written.model import ReasoningModel, ReasoningStyle
 from cotsieve.findings.anchors.anchor_table import SENTENCES
 from cotsieve.findings.anchors.choice import chosen_traces, sentence_rows
 from cotsieve.findings.grades import grade_rollouts
-from cotsieve.ground.joblog import logging_to
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read, write
 from cotsieve.interventions.places import placed_tokens
 from cotsieve.rollouts.given_reasoning import stored_trace
 from cotsieve.rollouts.schema import ROLLOUTS
+from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.identity.ingredients import model_files
 from cotsieve.study.plan.of_job import plan_of
 from cotsieve.weights.tokenizer import load_tokenizer
@@ -26,7 +26,7 @@ def graded(path: str, references: dict[str, str], grader: str) -> list[dict]:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         plan, told = plan_of(snakemake), named(snakemake.params)["anchors"]
         settings = plan.study.models[snakemake.wildcards.model]
         folder = Path(model_files(settings, snakemake.input.get("model") or None)["model"])

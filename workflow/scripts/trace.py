@@ -1,7 +1,7 @@
 """Trace a shard. In: problems, a model. Out: its reasoning and answers (schema ROLLOUTS)."""
 
-from cotsieve.ground.joblog import logging_to
 from cotsieve.rollouts.finished import Finished, is_unneeded
+from cotsieve.study.identity.at_work import at_work
 
 
 def trace() -> None:
@@ -26,7 +26,7 @@ def leave_untraced() -> None:
 
 
 if __name__ == "__main__":
-    with logging_to(snakemake.log[0]) as log:
+    with at_work(snakemake) as log:
         if is_unneeded(snakemake.input.get("enough")):
             log.info("the share to be filled is met: nothing is traced")
             leave_untraced()

@@ -1,10 +1,5 @@
-"""What changed since a result was made, said in words: params of then and now are compared.
+"""What changed since a result was made, said in words: params of then and now are compared."""
 
-Params are dicts with their name inside, as the rules of this workflow give them; Snakemake keeps
-those a result was made with as a list of their `repr`.
-"""
-
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,22 +33,9 @@ class Explained(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def named_values(params: Iterable[str]) -> dict[str, Any]:
-    """Name → value of params given as `repr`; what is no dict of one name is left out."""
-    values: dict[str, Any] = {}
-    for param in params:
-        try:
-            value = ast.literal_eval(param)
-        except (ValueError, SyntaxError):
-            continue
-        if isinstance(value, dict):
-            values |= value
-    return values
-
-
 def changes(
-    old: Iterable[str],
-    new: Iterable[str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
     edited_rows: Callable[[str], int | None] = lambda digest: None,
     code_names: Mapping[str, str] | None = None,
 ) -> list[str]:
@@ -62,9 +44,7 @@ def changes(
     `edited_rows` says how many rows of the job's shard are not those of a digest, where known;
     `code_names` are paths by the digest of what lies there now.
     """
-    before, now = named_values(old), named_values(new)
-    for values in (before, now):
-        values |= values.pop("origin", {})  # what the tables say of their origin
+    before, now = map(_flat, (before, now))
     sentences = _told_code(before, now, code_names or {})
     for name in _unequal(before, now):
         old_value, new_value = before.get(name), now.get(name)
@@ -73,6 +53,13 @@ def changes(
         else:
             sentences += _TOLD.get(name, _told)((name,), old_value, new_value)
     return list(dict.fromkeys(sentences))
+
+
+def _flat(params: Mapping[str, Any]) -> dict[str, Any]:
+    """With what the tables say of their origin told param by param."""
+    return {name: value for name, value in params.items() if name != "origin"} | dict(
+        params.get("origin", {})
+    )
 
 
 def _told_code(before: dict[str, Any], now: dict[str, Any], names: Mapping[str, str]) -> list[str]:
@@ -194,17 +181,12 @@ def _told_reference(path: Steps, old: Any, new: Any) -> Iterator[str]:
     yield f"reference problems: {', '.join(told) or 'the question of one was edited'}"
 
 
-def _told_damage(path: Steps, old: Any, new: Any) -> Iterator[str]:
-    yield "the file was found damaged"
-
-
 _TOLD = {
     "libraries": _told_libraries,
     "grader libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
     "reference problems": _told_reference,
-    "damaged": _told_damage,
 }
 
 

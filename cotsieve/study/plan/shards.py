@@ -1,13 +1,12 @@
 """Shards: fixed ranges of rows of a source, and what they hold."""
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from cotsieve.ground.files import remember
+from cotsieve.ground.files import remember, remembered
 from cotsieve.ground.seeds import digest
 from cotsieve.problems.candidates import Pool
 from cotsieve.problems.index import prompt_of, reference_of
@@ -72,11 +71,7 @@ class _Known:
     def __init__(self, pool: Pool):
         self._note = pool.catalogue.folder / "shards.json"
         self._used: dict[str, list[str]] = {}
-        self._noted: dict[str, list[str]] = {}
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            told = json.loads(self._note.read_text(encoding="utf-8"))
-            if told["sum"] == digest(told["shards"]):
-                self._noted = told["shards"]
+        self._noted: dict[str, list[str]] = remembered(self._note) or {}
 
     def digests(self, shard: Pool) -> list[str]:
         """Of what generation reads, and of what grading reads."""
@@ -94,4 +89,4 @@ class _Known:
             everything = {**self._noted, **self._used}
             shards = dict(list(everything.items())[-MOST_REMEMBERED:])
             with suppress(OSError):  # a full disk costs time, nothing else
-                remember(self._note, {"shards": shards, "sum": digest(shards)})
+                remember(self._note, shards)
