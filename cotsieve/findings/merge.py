@@ -34,7 +34,10 @@ MERGED = pa.schema(
         ("thought_tokens", pa.int32()),
         ("answer_tokens", pa.int32()),
         ("finish_reason", pa.string()),
-        ("error", pa.string()),  # why there is no rollout, or no verdict on it
+        (
+            "error",
+            pa.string(),
+        ),  # why there is no rollout or verdict, or that an answer was not read
         ("prediction", pa.string()),
         ("verdict", pa.string()),
         ("followed", pa.bool_()),  # the answer is that of the altered reasoning

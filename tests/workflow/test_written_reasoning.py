@@ -8,6 +8,7 @@ import pytest
 from running import ROOT, json_lines, merged, run, write_study
 from written import EDITS
 
+from cotsieve.answers.graders import NOT_READ
 from cotsieve.demo.stories import make_problems
 from cotsieve.findings.dataset.traces import TRACES
 from cotsieve.findings.merge import MERGED
@@ -135,7 +136,8 @@ def test_real_competition_problems_go_through(shared, r2a, tmp_path):
     for row in rows:
         failed = row["finish_reason"] == "failed"
         assert failed == (row["verdict"] == "failed")
-        assert bool(row["error"]) == failed
+        unread = row["verdict"] == "incorrect" and row["error"] == NOT_READ
+        assert bool(row["error"]) == (failed or unread)
         assert failed or row["token_ids"] is not None
     assert len({row["stratum"] for row in rows}) > 3
     assert sum(row["finish_reason"] == "failed" for row in rows) < len(rows) / 10
