@@ -16,7 +16,8 @@ from cotsieve.answers.thinking import CLOSE, END
 from cotsieve.ground.faults import Finding
 from cotsieve.ground.files import write_text
 from cotsieve.interventions.prompts import Reasoning, raw_prompt, split_response, trace_file
-from cotsieve.problems.records import place, read_records, refuse
+from cotsieve.problems.files.records import read_records, refuse
+from cotsieve.problems.files.segments import place
 
 BEGIN = "<｜begin▁of▁sentence｜>"
 """The begin token of the distilled DeepSeek R1 models."""
