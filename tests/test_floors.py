@@ -38,7 +38,8 @@ FLOORS = {
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (
-        "ground", "answers", "problems", "problems.files", "interventions", "rollouts.schema", "findings",
+        "ground", "answers", "problems", "problems.files", "interventions", "rollouts.schema",
+        "findings",
     ),
     "findings.dataset": (
         "ground", "problems", "problems.files", "rollouts.schema", "findings",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cotsieve.weights.architecture import Architecture, read_architecture
 from cotsieve.weights.files import read_state
-from cotsieve.weights.language_layers import language_layers
+from cotsieve.weights.language_layers import language_layers, whole_name
 from cotsieve.weights.language_weights import Stored, cast, embedding_weights
 from cotsieve.weights.layout import weight_files
 from cotsieve.weights.ledger import Ledger
@@ -31,13 +31,14 @@ def load_causal(folder: Path, dtype: torch.dtype = torch.float32) -> CausalCheck
     """
     read = read_architecture(folder)
     architecture = replace(read, vocabulary=read.base_vocabulary)
-    ledger = Ledger(weight_files(folder)[0], read_state(folder), prefixes=("",), mend=MEND)
+    found = read_state(folder)
+    state = {whole_name(name, found, read.family): tensor for name, tensor in found.items()}
+    ledger = Ledger(weight_files(folder)[0], state, prefixes=("",), mend=MEND)
     parts = [(layer, Stored.of(layer, ledger)) for layer in language_layers(architecture)]
-    embedding = embedding_weights(ledger, architecture)
+    embedding = embedding_weights(ledger, architecture, own_head=True)
     ledger.close()
     weights = {name: cast(name, tensor, dtype) for name, tensor in embedding.items()}
-    if architecture.tied:
-        weights["head.weight"] = weights["embed.weight"]
+    weights.setdefault("head.weight", weights["embed.weight"])
     for layer, stored in parts:
         for name, tensor in stored.merged(layer, scale=0.0):
             weights[name] = cast(name, tensor, dtype)

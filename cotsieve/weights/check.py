@@ -7,7 +7,7 @@ from pathlib import Path
 from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.weights.architecture import Architecture
 from cotsieve.weights.headers import Header, read_headers
-from cotsieve.weights.language_layers import Layer, language_layers
+from cotsieve.weights.language_layers import Layer, language_layers, whole_name
 
 PREFIXES = ("codi.base_model.model.", "codi.")
 LISTED = 20
@@ -63,6 +63,8 @@ def _faults(
         yield Finding(str(file), what, mend)
         return
     full = {_short(name, prefix): name for name in found}
+    if not latent:
+        full = {whole_name(name, found, architecture.family): name for name in found}
     rest = {short: found[name] for short, name in full.items()}
     for name, shape in _expected(rest, architecture, latent):
         header = rest.pop(name, None)

@@ -1,6 +1,6 @@
 """The modules of the language models that can be run: their names in files and here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cotsieve.weights.architecture import Architecture
@@ -31,6 +31,17 @@ class Layer(NamedTuple):
     @property
     def out(self) -> int:
         return self.shape[-1] if self.transposed else self.shape[0]
+
+
+def whole_name(name: str, names: Iterable[str], family: str) -> str:
+    """A tensor's name as `language_layers` knows it.
+
+    The first GPT-2 and other models saved without their output layer lack what stands before the
+    name of every other tensor; the transformers library adds it too.
+    """
+    stem = "transformer." if family == "gpt2" else "model."
+    bare = name != "lm_head.weight" and not any(other.startswith(stem) for other in names)
+    return stem + name if bare else name
 
 
 def language_layers(architecture: Architecture) -> Iterator[Layer]:

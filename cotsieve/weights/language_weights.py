@@ -64,9 +64,13 @@ class Stored(NamedTuple):
 
 
 def embedding_weights(
-    ledger: Ledger, architecture: Architecture, note: str = ""
+    ledger: Ledger, architecture: Architecture, note: str = "", own_head: bool = False
 ) -> dict[str, Tensor]:
-    """Embedding and output layer in float32; a tied model gets the embedding only."""
+    """Embedding and output layer in float32; a tied model gets the embedding only.
+
+    With `own_head` a tied model keeps an output layer that differs from its embedding, as the
+    transformers library does; else the output layer's values serve as both.
+    """
     key = "transformer.wte.weight" if architecture.family == "gpt2" else "model.embed_tokens.weight"
     head = "lm_head.weight"
     wanted = [key, head]
@@ -74,11 +78,13 @@ def embedding_weights(
         wanted = [k for k in wanted if k in ledger] or [key]
     shape = (architecture.vocabulary, architecture.hidden)
     found = {k: tensor for k in wanted if (tensor := ledger.take(k, shape, note)) is not None}
-    if architecture.tied:
+    differ = len(found) == 2 and not found[key].equal(found[head])
+    if architecture.tied and differ:
+        both = "%s: output layer and embedding differ; %s"
+        used = "each is used" if own_head else "the output layer's values serve as both"
+        logging.getLogger("cotsieve").warning(both, ledger.file, used)
+    if architecture.tied and not (differ and own_head):
         tensor = found.get(head, found.get(key))  # the output layer's values win
-        if len(found) == 2 and not found[key].equal(found[head]):
-            both = "%s: output layer and embedding differ; the output layer's values serve as both"
-            logging.getLogger("cotsieve").warning(both, ledger.file)
         return {} if tensor is None else {"embed.weight": tensor.to(torch.float32, copy=True)}
     names = {key: "embed.weight", head: "head.weight"}
     return {names[k]: tensor.to(torch.float32, copy=True) for k, tensor in found.items()}

@@ -81,6 +81,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen2": {},
     "qwen3": {"head_dim": 16},
     "mistral": {"sliding_window": None},
+    "gpt2": {},
     # for the library alone:
     "gemma2": {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": WINDOW},
     "gemma3_text": {"head_dim": 8, "sliding_window": WINDOW, "layer_types": _MIXED},

@@ -1,13 +1,21 @@
 """Questions become the ids the original code used, and ids become its text."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from make_codi import MadeCodi, make_codi
+from written import save_plain_tokenizer
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.weights.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
+from cotsieve.weights.tokenizer import (
+    begin_ids,
+    decode,
+    encode_questions,
+    load_tokenizer,
+    stop_ids,
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +125,22 @@ def test_a_folder_without_a_tokenizer_is_named(damage: str, made: MadeCodi, tmp_
     with pytest.raises(BadInput, match=r"tokenizer cannot be loaded.*fetch") as caught:
         load_tokenizer(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("told", [True, False, None])
+def test_the_begin_token_is_put_as_the_configuration_says(told: bool | None, tmp_path: Path):
+    """Without a template in tokenizer.json, and as versions before 5 of the library did."""
+    save_plain_tokenizer(tmp_path, add_bos_token=told, tokenizer_class="LlamaTokenizerFast")
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    tokenizer = load_tokenizer(tmp_path)
+    assert begin_ids(tokenizer) == ((tokenizer.bos_token_id,) if told else ())
+    (ids,) = encode_questions(tokenizer, ["2+2?"])
+    assert ids.count(tokenizer.bos_token_id) == bool(told) and tokenizer.eos_token_id not in ids
+
+
+def test_a_tokenizer_model_alone_names_what_it_needs(tmp_path: Path):
+    (tmp_path / "tokenizer.model").write_bytes(b"")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    absent = find_spec("sentencepiece") is None
+    with pytest.raises(BadInput, match="sentencepiece" if absent else "cannot be loaded"):
+        load_tokenizer(tmp_path)
