@@ -88,11 +88,18 @@ class Pass:
         """Of every token in its text, (B, T)."""
         return self.shared[:, None] + self.places
 
+    def last_of(self, tokens: Tensor) -> Tensor:
+        """Of each row's tokens (B, T, …) the last real one, (B, 1, …)."""
+        if self.lengths is None:
+            return tokens
+        last = torch.tensor([length - 1 for length in self.lengths], device=tokens.device)
+        return tokens[torch.arange(len(tokens), device=tokens.device), last][:, None]
+
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
         """Keep keys and values (B, T, N, D); what the queries (B, T, N * G, D) find, flat."""
         slots = self.slots
-        slots.keys[layer][self._spots] = key
-        slots.values[layer][self._spots] = value
+        slots.keys[layer].index_copy_(0, self._spots, key.flatten(0, 2))
+        slots.values[layer].index_copy_(0, self._spots, value.flatten(0, 2))
         if self.silent and layer == slots.layers - 1:
             return None
         if self.fresh and not slots.narrow:
@@ -107,10 +114,10 @@ class Pass:
 
     @cached_property
     def _spots(self) -> Tensor:
-        """Where keys are put, (B, T, N); pads lie behind their row, at its last place at most."""
+        """Where keys are put, (B * T * N,); pads lie behind their row, in its slot at most."""
         heads = torch.arange(self.slots.heads, device=self.places.device) * self.own_step
         places = self.places.clamp(max=self.own_step - 1)
-        return (self.own_at[:, None] + places)[..., None] + heads
+        return ((self.own_at[:, None] + places)[..., None] + heads).flatten()
 
     def _in_torch(self, layer: int, query: Tensor) -> Tensor:
         """(B, T, N * G, D) → the same shape."""

@@ -107,10 +107,8 @@ class Decoder:
         return Prompts(keys, values, lengths, length_mask(lengths, tokens.shape[1]))
 
     def run(self, inputs: Tensor, at: Pass, edit: Edit | None = None) -> Tensor | None:
-        """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, T, H).
-
-        None where the pass asks for keys and values alone.
-        """
+        """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, 1, H) of
+        each row's last; None where the pass asks for keys and values alone."""
         residual = self._placed(inputs, at.positions)
         rotation = self._rotation(at.positions, at.longest + at.longest_home)
         for index, block in enumerate(self.blocks):
@@ -119,10 +117,12 @@ class Decoder:
             attended = at.attend(index, *block.project(residual, rotation))
             if attended is None:
                 return None
+            if block is self.blocks[-1] and edit is None:  # nothing else is read from it
+                residual, attended = at.last_of(residual), at.last_of(attended)
             residual = block.finish(residual, attended)
             if edit:
                 residual = edit(index, RESID_POST, residual)
-        return self.final_norm(residual)
+        return self.final_norm(residual if edit is None else at.last_of(residual))
 
     def step(self, inputs: Tensor, rows: Continuations, edit: Edit | None = None) -> Tensor:
         """Feed one vector to every continuation, (B, C, H) → final hidden state (B, C, H)."""

@@ -12,6 +12,7 @@ from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
+from cotsieve.interventions.changed import READS_ANSWER, kind_of
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,

@@ -49,11 +49,7 @@ def read(
         for first in range(0, longest, size):
             inputs, at = _piece(slots, batch, first, min(size, longest - first), own_step, silent)
             hidden = decoder.run(decoder.embed(inputs), at, edit)
-        if silent:
-            yield places, None
-        else:
-            last = torch.tensor([n - 1 for n in at.lengths], device=hidden.device)
-            yield places, hidden[torch.arange(len(batch), device=hidden.device), last]
+        yield places, None if silent else hidden[:, 0]
 
 
 def _piece(

@@ -165,8 +165,17 @@ def _check_settings(folder: Path) -> None:
         if not path.is_file():
             what = "it is a link that leads to no file, a folder, a pipe or a device"
             raise bad(path, what, "Fetch the model again.")
+        if path.suffix == ".jinja":
+            _check_text(path)
         if path.suffix == ".json" and path.name not in VOCABULARY:
             read_config(path)
+
+
+def _check_text(path: Path) -> None:
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise bad(path, f"cannot be read as UTF-8 ({error!s:.100})", "Fetch it again.") from None
 
 
 def outline_of(plan: Plan, name: str, base: Path) -> Outline:

@@ -38,8 +38,19 @@ def check_template(where: str, folder: Path, style: Style) -> Chat:
         raise bad(where, f"the chat template cannot be rendered ({error})", RAW) from None
 
 
-def told_prompts(name: str, where: str, folder: Path, style: Style) -> Iterator[str]:
-    """Lines on the tags and the begin token of a model's prompts; none without tokenizer.json."""
+def told_prompts(name: str, where: str, folder: Path, style: Style) -> list[str]:
+    """Lines on the tags and the begin token of a model's prompts; none without tokenizer.json.
+
+    Told by a process with limits, since a tokenizer may explode on a tag as on a question.
+    """
+    try:
+        return confined(lambda: list(_told_prompts(name, where, folder, style)))
+    except (OutOfBounds, Failed) as error:
+        what = f"its tokenizer cannot read the tags ({error})"
+        raise bad(folder, what, "Fetch the model's tokenizer files again.") from None
+
+
+def _told_prompts(name: str, where: str, folder: Path, style: Style) -> Iterator[str]:
     file = folder / "tokenizer.json"
     if not file.is_file():
         return

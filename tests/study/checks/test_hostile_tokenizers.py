@@ -8,6 +8,8 @@ import pytest
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.study.checks import questions
+from cotsieve.study.checks.templates import told_prompts
+from cotsieve.study.settings.models import Style
 from cotsieve.weights.architecture import read_architecture
 
 BASE = Path(__file__).resolve().parents[3] / "resources/models/tiny-codi/base"
@@ -51,3 +53,14 @@ def test_a_tokenizer_that_explodes(change, tmp_path, monkeypatch, capfd):
     told = str(caught.value)
     assert len(told.splitlines()) == 1 and "its tokenizer can" in told and str(base) in told
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_tokenizer_that_explodes_on_a_tag(tmp_path):
+    shutil.copy(BASE / "tokenizer.json", tmp_path)
+    tokenizer = json.loads((BASE / "tokenizer.json").read_text())
+    grown = {"type": "Prepend", "prepend": "a" * 1_000_000}
+    how = replaced(4)
+    how["normalizer"]["normalizers"].insert(0, grown)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer | how))
+    with pytest.raises(BadInput, match="its tokenizer cannot read the tags"):
+        told_prompts("m", "models.m.style", tmp_path, Style())
