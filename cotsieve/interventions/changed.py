@@ -17,6 +17,8 @@ from cotsieve.interventions.text import (
 DRAWN = ("shuffle", "swap", "noise", "resample")
 """Kinds of conditions that draw an order, noise or another problem, by a seed."""
 ALTERING = ("alter-statement", "alter-all")
+READS_ANSWER = ("drop-answer-statement", "drop-equation", *ALTERING)
+"""Edits that look for the answer: that of the trace, or the reference answer where it has none."""
 
 
 def kind_of(definition: Mapping[str, Any] | None) -> str | None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from cotsieve.ground.seeds import digest
+from cotsieve.interventions.changed import READS_ANSWER, kind_of
 from cotsieve.problems.problem import Problem
 
 
@@ -45,12 +46,16 @@ class Recipe:
         """Digest of everything that determines a row: equal keys, equal rows.
 
         The name of the condition is not part of it, and of the problem only what the row depends
-        on: its question, and its id where that seeds a draw.
+        on: its question, the reasoning that came with it where that is read, its reference answer
+        where an edit may read it, and its id where that seeds a draw.
         """
         definition = self.conditions[condition]
         parts: list[Any] = [self._deciding, definition, problem.question, problem.error]
-        definition = definition or {}
-        kind = definition.get("operation") or definition.get("reasoning")
+        kind = kind_of(definition)
+        if self.identity.get("model", {}).get("traces") == "given":
+            parts.append({"reasoning": problem.reasoning})
+        if kind in READS_ANSWER:
+            parts.append({"answer": problem.answer})
         if kind in ("mean", "resample", "swap"):
             parts.append(self.reference)
         sampled = self.identity["decoding"].get("temperature", 0) > 0

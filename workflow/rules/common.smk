@@ -12,6 +12,7 @@ from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
+from cotsieve.interventions.changed import READS_ANSWER, kind_of
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
@@ -104,6 +105,9 @@ LATENT_ENGINE = code_identity("cotsieve/rollouts/latent_rows.py", ROOT, pinned=T
 REASONING_ENGINE = code_identity("cotsieve/rollouts/written_rows.py", ROOT, pinned=True)
 VLLM_ENGINE = code_identity("cotsieve/engine/library/vllm.py", ROOT, pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
+EVERY_GRADER_LIBRARY = library_versions(
+    tuple(sorted({name for found in graders.LIBRARIES.values() for name in found}))
+)
 GRADER_LIBRARIES = library_versions(graders.LIBRARIES.get(study.grading.grader, ()))
 
 

@@ -55,6 +55,13 @@ def decided_by_sweep(wildcards):
     }
 
 
+def answers_read(wildcards):
+    """The reference answers of a shard, where a condition may look for them in the reasoning."""
+    conditions = conditions_of(wildcards.model, wildcards.sweep).values()
+    reads = any(kind_of(definition) in READS_ANSWER for definition in conditions)
+    return {"answers": shard_of(wildcards).references} if reads else {}
+
+
 def origin_of(model):
     """What made a model's rollouts, for the card and the metadata of the tables."""
     if model in IMPORTED:

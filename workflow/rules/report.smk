@@ -92,6 +92,7 @@ rule compare_graders:
     params:
         identity=identity_of("compare_graders"),
         code=code_of("compare_graders"),
+        libraries={"grader libraries": EVERY_GRADER_LIBRARY},
         graders=lambda wildcards: {
             "graders": {
                 **sieve_of(wildcards.model),

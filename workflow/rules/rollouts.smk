@@ -113,6 +113,7 @@ rule ablate:
             "engine": engine_of(wildcards.model),
             **decided_by_model(wildcards),
             **decided_by_sweep(wildcards),
+            **answers_read(wildcards),
             "problems": problems_of(wildcards),
         },
     script:
