@@ -22,7 +22,7 @@ from cotsieve.ground.faults import BadInput
 from cotsieve.weights import outline
 from cotsieve.weights.architecture import Architecture
 
-LEAN = ("llama", "qwen2", "qwen3", "mistral")
+LEAN = ("llama", "qwen2", "qwen3", "mistral", "gpt2")
 OTHERS = [name for name in FAMILIES if name not in LEAN]
 BATCHED = ["gemma2", "gemma3_text", "olmo2", "mixtral"]
 
