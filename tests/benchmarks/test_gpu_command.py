@@ -16,7 +16,7 @@ from cotsieve.ground.fingerprint import reached_files
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (2, 32, 4, 2, 8, 64, 503, 8)
 PROMISED = {"torch", "transformers", "pyarrow"}
-BROUGHT = {"numpy", "safetensors", "tokenizers", "triton"}
+BROUGHT = {"jinja2", "numpy", "safetensors", "tokenizers", "triton"}
 """Required by those three; Triton by the torch for GPUs, and nothing needs it elsewhere."""
 
 

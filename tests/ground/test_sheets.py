@@ -2,10 +2,13 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
 from cotsieve.ground.sheets import csv_text
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CELLS = {
     '=HYPERLINK("http://a.b","x")': '\'=HYPERLINK("http://a.b","x")',
@@ -33,8 +36,6 @@ def test_names_of_columns_are_cells_too():
 
 
 def test_every_csv_is_written_here():
-    from conftest import ROOT
-
     writers = [path for path in (ROOT / "cotsieve").rglob("*.py") if "csv.w" in path.read_text()]
     writers += [p for p in (ROOT / "cotsieve").rglob("*.py") if "DictWriter" in p.read_text()]
     assert {path.name for path in writers} == {"sheets.py"}
