@@ -128,7 +128,7 @@ BAD = {
     "truncated pickle": (truncated("bin"), ["pytorch_model.bin: cannot be read", "Fetch"]),
     "truncated shard": (truncated("sharded-bin"), [FILES["sharded-bin"][2], "Fetch"]),
     "call in a pickle": (dangerous_pickle, ["cannot be read as weights", "refused"]),
-    "call in a bare pickle": (plain_pickle, ["cannot be read as weights", "refused"]),
+    "call in a bare pickle": (plain_pickle, ["is no checkpoint", "Fetch the file again"]),
     "training state": (training_state, ["epoch: is a int", "model: is a dict", "state_dict"]),
     "one tensor": (one_tensor, ["holds a Tensor, not named tensors", "state_dict"]),
     "missing shard": (missing_shard, [SHARDS[1], "missing", "Fetch this shard"]),
