@@ -133,11 +133,13 @@ class LeanRows:
     def leave(self, seats: Sequence[int], broken: Sequence[int]) -> None:
         """These rows have ended; homes that nobody reads any more are free.
 
-        Of broken ones nothing must stay: a mask hides what is large, not what is no number.
+        An empty seat may be fed with the others, so it must lie before `longest`, too. Of broken
+        ones nothing must stay: a mask hides what is large, not what is no number.
         """
         if broken:
             self.slots.clear(broken)
-        self.slots.shared[torch.tensor(seats, device=self.slots.device)] = 0
+        chosen = torch.tensor(seats, device=self.slots.device)
+        self.slots.shared[chosen], self.slots.places[chosen] = 0, 0
         for seat in seats:
             self._lengths.pop(seat, None)
         for home, readers in list(self._homes.items()):

@@ -43,7 +43,7 @@ def cut(pool: Pool, size: int, index: int) -> Pool:
 def exact_shards(pool: Pool, size: int) -> list[Shard]:
     """The shards of candidates that are all known."""
     numbers, starts = np.unique(pool.field("row") // size, return_index=True)
-    parts = np.split(pool.places, starts[1:])
+    parts = np.split(pool.places, starts[1:]) if len(starts) else []
     known, shards = _Known(pool), []
     for number, places in zip(numbers.tolist(), parts, strict=True):
         prompts, references = known.digests(pool._replace(places=places))

@@ -172,11 +172,20 @@ def test_a_text_of_several_tokens_is_refused(vocabulary: Vocabulary):
         changed(vocabulary, random(1, 32), "replace", token="5 apples")
 
 
-class Words(list):
+class Words:
     """A tokenizer of whole words."""
 
+    def __init__(self, words: list[str]):
+        self.words = words
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {word: token for token, word in enumerate(self.words)}
+
     def decode(self, ids: list[int], **_options: object) -> str:
-        return "".join(self[token] for token in ids)
+        return "".join(self.words[token] for token in ids)
 
 
 def test_a_blank_may_stand_before_a_number():
