@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from cotsieve.ground import tables
+from cotsieve.ground.checkout import ROOT
 from cotsieve.ground.joblog import logging_to
 from cotsieve.report.status import OF_BASELINE, main, status, status_text
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.plan.problems import Plan
-from cotsieve.study.settings.places import REPOSITORY
 from cotsieve.study.settings.reading import read_study
 
 SHARD, CONDITIONS = 10, 3
@@ -121,7 +121,7 @@ def test_many_reasons_are_summed_up(study, results):
 
 def test_the_reason_of_a_trace_and_of_what_starts_from_it_is_one():
     """As the engine words it; editing the engine for a shared name would cost GPU time."""
-    words = (REPOSITORY / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
+    words = (ROOT / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
     assert f'error=f"{OF_BASELINE}{{item.error}}"' in words
 
 

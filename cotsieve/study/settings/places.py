@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from cotsieve.ground.checkout import ROOT
 
 
 def located(name: str) -> Path:
@@ -11,5 +11,5 @@ def located(name: str) -> Path:
     So the bundled sample and models are found from wherever the workflow is run.
     """
     path = Path(name).expanduser()
-    bundled = REPOSITORY / path
+    bundled = ROOT / path
     return bundled if not path.exists() and bundled.exists() else path
