@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Tiny models are slower on many threads than on one, and tests run side by side."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""Hundreds of processes import the package, which is compiled for the first one alone."""
 SHARED = Path(os.environ.get("COTSIEVE_SHARED", ROOT.parent / "shared"))
 sys.path.append(str(ROOT / "tests" / "makers"))
 

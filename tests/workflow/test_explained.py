@@ -2,17 +2,17 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from changes import another_word
 from place import Place
 from running import files_under
+from warm import warm_python
 
 
 def explained(place: Place) -> list[str]:
     done = subprocess.run(
-        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        [warm_python(), place.checkout / "workflow" / "explain.py", "study.yaml"],
         cwd=place.work,
         env=os.environ | {"COTSIEVE_CACHE": str(place.work / ".cotsieve")},
         text=True,
@@ -71,7 +71,7 @@ def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Pat
     place = finished.copied_to(tmp_path)
     place.change_study({"decoding": {"max_new_tokens": "many"}})
     done = subprocess.run(
-        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        [warm_python(), place.checkout / "workflow" / "explain.py", "study.yaml"],
         cwd=place.work,
         text=True,
         capture_output=True,
