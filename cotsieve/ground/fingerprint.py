@@ -31,29 +31,48 @@ def reached_files(
     imports inside the package. Files whose relative path starts with one of `without` are neither
     counted nor followed.
     """
-    root, parsed = Path(root).resolve(), _parsed_files()
+    places, parsed = _Places(root), _parsed_files()
     found: dict[str, str] = {}
-    queue = [(root / script).resolve()]
+    queue = [places.of(script)]
     while queue:
         path = queue.pop()
-        name = path.relative_to(root).as_posix()
+        name = places.name(path)
         if name in found or name.startswith(without):
             continue
         source = parsed.source(path, path.stat().st_mtime_ns)
         links = []
         for module, part, bound in source.links:
-            files = _imported_files(root, module, part)
-            queue += files
-            if files and not files[0].relative_to(root).as_posix().startswith(without):
+            files = _imported_files(places.home, module, part)
+            queue += [*files[:1], *filter(parsed.runs_code, files[1:])]
+            if files and not places.name(files[0]).startswith(without):
                 target = parsed.source(files[0], files[0].stat().st_mtime_ns)
                 links.append([target.digest, part, bound])
         found[name] = f"{source.digest[:16]}.{_digest(json.dumps(sorted(links)).encode())[:16]}"
         for word in source.words:
             data = path.parent / word
             if data.is_file():
-                found[data.relative_to(root).as_posix()] = _digest(data.read_bytes())
+                found[places.name(data)] = _digest(data.read_bytes())
     parsed.save()
     return dict(sorted(found.items()))
+
+
+class _Places:
+    """Where scripts and the package lie: below one root, or, once installed, apart."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root).resolve()
+        inside = (self.root / PACKAGE).is_dir()
+        self.home = self.root if inside else Path(__file__).resolve().parents[2]
+
+    def of(self, name: str | Path) -> Path:
+        """A script or a module by its relative path."""
+        path = (self.root / name).resolve()
+        return path if path.exists() else self.home / name
+
+    def name(self, path: Path) -> str:
+        """The relative path."""
+        base = self.root if path.is_relative_to(self.root) else self.home
+        return path.relative_to(base).as_posix()
 
 
 class _Source(NamedTuple):
@@ -63,6 +82,8 @@ class _Source(NamedTuple):
     """Module, name taken from it (empty for the module itself) and name it is bound to."""
     words: list[str]
     """Strings that could be the name of a file."""
+    runs: bool
+    """Whether importing it does more than define functions, which only their callers run."""
 
 
 class _ParsedFiles:
@@ -90,6 +111,10 @@ class _ParsedFiles:
             self._at[path, modified] = self._used[key]
         return self._at[path, modified]
 
+    def runs_code(self, path: Path) -> bool:
+        """Whether a package on the way to a module does something when it is imported."""
+        return self.source(path, path.stat().st_mtime_ns).runs
+
     def save(self) -> None:
         if not self._used.keys() <= self._noted.keys():
             self._noted = dict(self._used)
@@ -111,7 +136,16 @@ def _parsed(code: bytes) -> _Source:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _file_name(node.value)
     ]
-    return _Source(_digest(ast.unparse(tree).encode()), links, words)
+    runs = not all(map(_is_plain_function, tree.body))
+    return _Source(_digest(ast.unparse(tree).encode()), links, words, runs)
+
+
+def _is_plain_function(statement: ast.stmt) -> bool:
+    """A function without decorators and defaults, or nothing."""
+    if not isinstance(statement, ast.FunctionDef):
+        return isinstance(statement, ast.Pass)
+    given = statement.args
+    return not (statement.decorator_list or given.defaults or given.kw_defaults)
 
 
 def _file_name(word: str) -> bool:
