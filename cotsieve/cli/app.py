@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cotsieve.ground.faults import BadInput
+from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.shipped import SHIPPED
 
 app = typer.Typer(
@@ -26,7 +26,12 @@ app = typer.Typer(
 
 USUAL = Path("config/config.yaml")
 """The study that is meant where none is named: that of the folder, or else the default one."""
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+PASSED_ON = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "options_metavar": "[STUDY] [OPTIONS]",
+}
+"""Commands whose unknown options go to snakemake, with their values."""
+FILES = (".yaml", ".yml", ".json")
 
 
 def _study(value: Path | None) -> Path:
@@ -45,6 +50,14 @@ Results = Annotated[Path, typer.Option(help="Folder that holds the results of al
 Model = Annotated[str, typer.Option(help="Model of the study; needed if there are several.")]
 
 
+def _study_in(arguments: list[str]) -> tuple[Path, list[str]]:
+    """The study file among arguments, and the others: what an option is followed by may be its
+    value, so a study is known by its name."""
+    named = next((word for word in arguments if word.endswith(FILES) and word[0] != "-"), None)
+    others = [word for word in arguments if word != named]
+    return _study(Path(named) if named else None), others
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Bad input ends a command with its findings, not with a traceback."""
@@ -55,22 +68,24 @@ def _told() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-@app.command(context_settings=PASSED_ON, epilog="Example: cotsieve run config/mine.yaml --cores 8")
-def run(context: typer.Context, study: Study = None, cores: Cores = 2) -> None:
+@app.command(**PASSED_ON, epilog="Example: cotsieve run config/mine.yaml --cores 8")
+def run(context: typer.Context, cores: Cores = 2) -> None:
     """Run a study; what is finished is not run again. Unknown options go to snakemake."""
     from cotsieve.cli.running import run_study
 
+    study, others = _study_in(context.args)
     with _told():
-        raise typer.Exit(run_study(study, cores, context.args))
+        raise typer.Exit(run_study(study, cores, others))
 
 
-@app.command(context_settings=PASSED_ON, epilog="Example: cotsieve plan config/mine.yaml")
-def plan(context: typer.Context, study: Study = None) -> None:
+@app.command(**PASSED_ON, epilog="Example: cotsieve plan config/mine.yaml")
+def plan(context: typer.Context) -> None:
     """Show the jobs that would be run. Unknown options go to snakemake."""
     from cotsieve.cli.running import snakemake
 
+    study, others = _study_in(context.args)
     with _told():
-        raise typer.Exit(snakemake(study, ["--dry-run", *context.args]))
+        raise typer.Exit(snakemake(study, ["--dry-run", *others]))
 
 
 @app.command(epilog="Example: cotsieve explain config/mine.yaml")
@@ -157,18 +172,22 @@ def publish(
         publish_dataset(wanted)
 
 
-@app.command(context_settings=PASSED_ON, epilog="Example: cotsieve export traces config/mine.yaml")
+@app.command(
+    **PASSED_ON | {"options_metavar": "[OPTIONS]"},
+    epilog="Example: cotsieve export traces config/mine.yaml",
+)
 def export(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="checkpoint, traces or rollouts.")],
-    study: Study = None,
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT [STUDY]", help="checkpoint, traces or rollouts.")
+    ],
     cores: Cores = 2,
 ) -> None:
     """Write results in the file forms of published work. Unknown options go to snakemake."""
     from cotsieve.cli.running import EXPORTS, snakemake
-    from cotsieve.ground.faults import bad
 
+    study, others = _study_in(context.args)
     with _told():
         if what not in EXPORTS:
             raise bad("what to export", f"{what!r} is unknown", f"Name {', '.join(EXPORTS)}.")
-        raise typer.Exit(snakemake(study, [EXPORTS[what], "--cores", str(cores), *context.args]))
+        raise typer.Exit(snakemake(study, [EXPORTS[what], "--cores", str(cores), *others]))
