@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 SHIPPED = ("Snakefile", "workflow", "profiles", "config", "resources", "envs/cotsieve.yaml")
-"""cotsieve/ground/shipped.py says where the package looks for them."""
+"""cotsieve/ground/checkout.py says where the package looks for them."""
 
 
 class WithWorkflow(build_py):

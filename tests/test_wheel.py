@@ -13,7 +13,7 @@ from cotsieve.study.identity.ingredients import code_identity
 ROOT = Path(__file__).resolve().parent.parent
 ENTRIES = ("workflow/scripts/generate.py", "cotsieve/rollouts/written_rows.py")
 ASKED = f"""
-from cotsieve.ground.shipped import SHIPPED
+from cotsieve.ground.checkout import SHIPPED
 from cotsieve.study.identity.ingredients import code_identity
 for entry in {ENTRIES!r}:
     print(*code_identity(entry, SHIPPED, pinned=True))

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from cotsieve.ground.checkout import SHIPPED
 from cotsieve.ground.faults import BadInput, bad
-from cotsieve.ground.shipped import SHIPPED
 
 app = typer.Typer(
     name="cotsieve",

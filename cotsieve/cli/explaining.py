@@ -15,8 +15,8 @@ from snakemake.settings.types import (
     ResourceSettings,
 )
 
+from cotsieve.ground.checkout import SHIPPED
 from cotsieve.ground.named_params import named
-from cotsieve.ground.shipped import SHIPPED
 from cotsieve.study.checks.explain import EditedRows, Explained, changes, grouped
 from cotsieve.study.identity.deciding import fault
 from cotsieve.study.identity.identities import PARAM

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cotsieve.ground.shipped import SHIPPED, TOLD_AT_THE_END
+from cotsieve.ground.checkout import SHIPPED, TOLD_AT_THE_END
 from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.reading import read_study
 from cotsieve.study.settings.study import Study

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from cotsieve.cli import running
 from cotsieve.cli.app import app
-from cotsieve.ground.shipped import SHIPPED
+from cotsieve.ground.checkout import SHIPPED
 
 COMMANDS = sorted(get_command(app).commands)
 

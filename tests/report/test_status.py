@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from cotsieve.ground import tables
+from cotsieve.ground.checkout import ROOT
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.joblog import logging_to
-from cotsieve.ground.shipped import SHIPPED
 from cotsieve.report.status import OF_BASELINE, status, status_text, told
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.plan.problems import Plan
@@ -121,7 +121,7 @@ def test_many_reasons_are_summed_up(study, results):
 
 def test_the_reason_of_a_trace_and_of_what_starts_from_it_is_one():
     """As the engine words it; editing the engine for a shared name would cost GPU time."""
-    words = (SHIPPED / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
+    words = (ROOT / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
     assert f'error=f"{OF_BASELINE}{{item.error}}"' in words
 
 

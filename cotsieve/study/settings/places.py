@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cotsieve.ground.shipped import SHIPPED
+from cotsieve.ground.checkout import SHIPPED
 
 
 def located(name: str) -> Path:
