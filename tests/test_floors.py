@@ -30,7 +30,8 @@ FLOORS = {
     "engine": ("ground", "weights"),
     "engine.latent": ("ground", "weights", "interventions", "engine"),
     "engine.written": ("ground", "weights", "interventions", "engine"),
-    "engine.library": ("ground", "weights", "engine", "engine.written"),
+    "engine.inside": ("ground", "weights", "engine"),
+    "engine.library": ("ground", "weights", "engine", "engine.written", "engine.inside"),
     # A model that writes its reasoning is loaded for the engine that can run it.
     "engine.loading": ("ground", "weights", "engine", "engine.written", "engine.library"),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
@@ -48,6 +49,7 @@ FLOORS = {
     "findings.anchors": (
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
+    "findings.inside": ("ground", "rollouts.schema", "findings"),
     "study.settings": ("ground", "problems", "interventions"),
     # What a chat template renders is part of what a row is known by.
     "study.identity": ("ground", "weights.chat_template", "study.settings"),
