@@ -29,7 +29,7 @@ EVERYWHERE = (
 )
 WITH_A_MODEL = ("torch", "tokenizers", "transformers.models.auto", "transformers.modeling_utils")
 MODEL_SCRIPTS = ("ablate", "complete", "embed", "generate", "pair", "resample", "split", "trace")
-TELLING = ("HF_", "PYTHONPATH", "TOKENIZERS_", "TORCH", "TRANSFORMERS_")
+TELLING = ("HF_", "PYTHONHASHSEED", "TOKENIZERS_", "TORCH", "TRANSFORMERS_")
 """Beginnings of the names of variables that are read while something is imported: a process that
 has others than the one it would be forked off is started cold."""
 
@@ -177,9 +177,9 @@ def become(request: dict) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     first, *others = request["arguments"]
-    sys.path.pop(0)
+    sys.path[:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if first == "-m":
-        if others[0] == "snakemake":  # so do the scripts that it starts
+        if others[0] in ("cotsieve", "snakemake"):  # so does what these start
             sys.executable = request["python"]
         sys.argv = others
         sys.path.insert(0, os.getcwd())

@@ -96,7 +96,7 @@ def snakemake(
     `root` is the checkout to run; libraries in the folder `libraries` hide the installed ones.
     Its processes have imported what they need of other libraries before, unless they start `cold`.
     """
-    python = sys.executable if cold else warm_python()
+    python = sys.executable if cold or libraries else warm_python()
     command = [python, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
     command += ["--directory", str(folder), "--cores", str(cores)]
     command += ["--configfile", study] if study else []
