@@ -53,12 +53,12 @@ class Checkout:
         subprocess.run(["cp", "-a", f"{self.folder}/.", str(folder)], check=True)
         return Checkout(folder, self.own)
 
-    def run(self, command: str, where: str) -> str:
+    def run(self, command: str, where: str, environment: Mapping[str, str] | None = None) -> str:
         """What a command prints, which must succeed; `where` is its place for a message."""
         done = subprocess.run(
             ["bash", "-ec", command],
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | dict(environment or {}),
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -24,7 +24,14 @@ import tempfile
 from pathlib import Path
 
 EVERYWHERE = (
-    *("numpy", "pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
+    *(
+        "matplotlib.figure",
+        "numpy",
+        "pandas",
+        "pyarrow.compute",
+        "pyarrow.dataset",
+        "pyarrow.parquet",
+    ),
     *("jinja2.sandbox", "pydantic", "scipy.stats", "snakemake.cli", "yaml"),
 )
 WITH_A_MODEL = ("torch", "tokenizers", "transformers.models.auto", "transformers.modeling_utils")
