@@ -29,9 +29,9 @@ from cotsieve.study.checks.explain import (  # noqa: E402
     grouped,
 )
 from cotsieve.study.identity.deciding import fault  # noqa: E402
-from cotsieve.study.identity.identities import PARAM  # noqa: E402
 from cotsieve.study.identity.ingredients import code_names  # noqa: E402
 from cotsieve.study.identity.records import UNKNOWN, recorded_params  # noqa: E402
+from cotsieve.study.identity.used import PARAM  # noqa: E402
 from cotsieve.study.settings.file import study_values  # noqa: E402
 
 SCRIPTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow/scripts").glob("*.py")]
