@@ -11,6 +11,7 @@ import torch
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.devices import DTYPES, chosen_device, chosen_rows, set_matmul_mode
+from cotsieve.engine.gpu.checked import chains_for
 from cotsieve.engine.latent.engine import LatentEngine, LatentStyle, Projection
 from cotsieve.engine.latent.narrow import LEAST_LEADS, Doubt, Gate, exact_format
 from cotsieve.engine.latent.vocabulary import Vocabulary
@@ -134,6 +135,8 @@ class _Parts:
             device=self.device,
             dtype=DTYPES[precision],
         )
+        if chains := chains_for(self.device, shape, decoder.dtype):
+            decoder.fuse(chains)
         vocabulary = Vocabulary(decoder, self.tokenizer)
         at_number = self.decoding["stop_at"] == "number"
         # Published evaluations compare all logits but the last: end-of-thought is never written.
