@@ -21,14 +21,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+from cotsieve.ground.checkout import ROOT
 
 SECONDS = 10
 """Processor seconds for one pair; ordinary pairs take some hundredths."""
 LONGEST_ANSWER = 1000
 """Characters; no reference answer of MATH has more than 200, and longer ones are not compared."""
 
-_ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 4 * 2**30
 """Bytes of address space for one pair."""
 PATIENCE = 20
@@ -78,7 +78,7 @@ def verdicts(
 def _answers(grader: str, pairs: Sequence[tuple[str, str]], seconds: int) -> list[bool | str]:
     if not pairs:
         return []
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(
         [sys.executable, "-m", "cotsieve.answers.symbolic", grader, str(seconds)],
         input="".join(f"{json.dumps(pair)}\n" for pair in pairs),

@@ -89,8 +89,8 @@ class Decoder:
         `edit` gets residual streams (B, P, H).
         """
         positions = torch.arange(tokens.shape[1], device=self.device)
-        residual = self._placed(self.embed(tokens), positions)
-        rotation = self._rotation(positions, tokens.shape[1])
+        residual = self.placed(self.embed(tokens), positions)
+        rotation = self.rotation(positions, tokens.shape[1])
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             if edit:
@@ -109,8 +109,8 @@ class Decoder:
     def run(self, inputs: Tensor, at: Pass, edit: Edit | None = None) -> Tensor | None:
         """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, 1, H) of
         each row's last; None where the pass asks for keys and values alone."""
-        residual = self._placed(inputs, at.positions)
-        rotation = self._rotation(at.positions, at.longest + at.longest_home)
+        residual = self.placed(inputs, at.positions)
+        rotation = self.rotation(at.positions, at.longest + at.longest_home)
         for index, block in enumerate(self.blocks):
             if edit:
                 residual = edit(index, RESID_PRE, residual)
@@ -128,8 +128,8 @@ class Decoder:
         """Feed one vector to every continuation, (B, C, H) → final hidden state (B, C, H)."""
         rows.room_for(1)
         positions = rows.positions
-        residual = self._placed(inputs, positions)
-        rotation = self._rotation(positions, rows.prompts.keys[0].shape[2] + rows.length + 1)
+        residual = self.placed(inputs, positions)
+        rotation = self.rotation(positions, rows.prompts.keys[0].shape[2] + rows.length + 1)
         for index, block in enumerate(self.blocks):
             if edit:
                 residual = edit(index, RESID_PRE, residual)
@@ -152,12 +152,13 @@ class Decoder:
             self._rotations = (torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1))
         return self._rotations
 
-    def _placed(self, inputs: Tensor, positions: Tensor) -> Tensor:
+    def placed(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """Inputs (…, H) with what the model adds for their positions (…), if it does."""
         if self.positions is None:
             return inputs
         return inputs + F.embedding(positions, self.positions).to(inputs.dtype)
 
-    def _rotation(self, positions: Tensor, longest: int) -> tuple[Tensor, Tensor] | None:
+    def rotation(self, positions: Tensor, longest: int) -> tuple[Tensor, Tensor] | None:
         """Cosines and signed sines at `positions` < longest, to broadcast over heads; or None."""
         if self.positions is not None:
             return None

@@ -45,8 +45,10 @@ def load_reasoning_model(
     set_matmul_mode(precision)
     where, dtype = chosen_device(device), DTYPES[precision]
     lean = is_lean(read_outline(folder, written))
-    load = _lean_decoder if lean else _library_decoder
-    decoder = load(folder, written, where, dtype)
+    if lean:
+        decoder = lean_decoder(folder, where, dtype)
+    else:
+        decoder = _library_decoder(folder, written, where, dtype)
     shape = decoder.architecture
     if lean and dtype != torch.float32:
         decoder.prove_products(shape.vocabulary)
@@ -58,7 +60,8 @@ def load_reasoning_model(
     return ReasoningModel(engine, shape, tokenizer, style)
 
 
-def _lean_decoder(folder: Path, _: int, device: torch.device, dtype: torch.dtype) -> Decoder:
+def lean_decoder(folder: Path, device: torch.device, dtype: torch.dtype) -> Decoder:
+    """The model in `folder` in the lean decoder."""
     loaded = load_causal(folder)
     rotary = loaded.architecture.family != "gpt2"
     frequencies, scaling = inverse_frequencies(folder) if rotary else (torch.empty(0), 1.0)

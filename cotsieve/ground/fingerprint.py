@@ -2,24 +2,29 @@
 
 Comments, docstrings and layout do not count, nor where a file lies: an import counts by what it
 binds and by the content of the file it leads to, so a module that is moved and imported from its
-new place is the same code. Imports inside the package are followed wherever they stand; a data file
-counts when a reached module names it as a string and it lies in that module's folder. What parsing
-told of a file is remembered by its bytes, since every call of the workflow asks for all of them.
+new place is the same code. Imports are followed wherever they stand, as Python resolves them; so is
+the plain name of a module in a text. A data file counts when a reached module names it in a text,
+and so does all that lies beside a module which names itself. Code that cannot be followed is
+refused. What parsing told of a file is remembered by its bytes, since every call of the workflow
+asks for all of them.
 """
 
-import ast
 import contextlib
 import functools
 import hashlib
 import json
-import sys
-from collections.abc import Iterator
+import os
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import NamedTuple
 
+from cotsieve.ground.checkout import ROOT
+from cotsieve.ground.faults import bad
 from cotsieve.ground.files import CACHE, remember, remembered
+from cotsieve.ground.parsed_code import PACKAGE, READER, Source, parsed
 
-PACKAGE = "cotsieve"
+SUFFIXES = (*EXTENSION_SUFFIXES, ".py", ".pyc")
+"""Of what Python imports, in the order in which it looks."""
+_MEND = "Import it by a plain statement, and name files as Path(__file__).with_name(...)."
 
 
 def reached_files(
@@ -28,67 +33,150 @@ def reached_files(
     """Relative path → digest of every file the script's results depend on, in path order.
 
     The digest of a module has two parts, with a dot between: of its own code, and of what it
-    imports inside the package. Files whose relative path starts with one of `without` are neither
-    counted nor followed.
+    imports. Files whose relative path starts with one of `without` are neither counted nor
+    followed. Raises BadInput for code that cannot be followed.
     """
-    root, parsed = Path(root).resolve(), _parsed_files()
+    known, tree = _parsed_files(), _Tree(os.path.realpath(root), str(script))
     found: dict[str, str] = {}
-    queue = [(root / script).resolve()]
+    queue = [str(script)]
     while queue:
-        path = queue.pop()
-        name = path.relative_to(root).as_posix()
+        name = queue.pop()
         if name in found or name.startswith(without):
             continue
-        source = parsed.source(path, path.stat().st_mtime_ns)
+        if not name.endswith(".py"):
+            found[name] = _digest(tree.read(name))
+            continue
+        source = known.source(tree.path(name), _dotted(name))
+        if source.fault:
+            line, _, what = source.fault.partition(": ")
+            raise bad(f"{tree.path(name)} {line}", what, _MEND)
         links = []
-        for module, part, bound in source.links:
-            files = _imported_files(root, module, part)
-            queue += files
-            if files and not files[0].relative_to(root).as_posix().startswith(without):
-                target = parsed.source(files[0], files[0].stat().st_mtime_ns)
+        for level, module, part, bound in source.links:
+            files = tree.imported(name, level, module, part)
+            # A package on the way that only defines functions does nothing when it is imported.
+            queue += [file for file in files if file == files[0] or known.runs(tree, file)]
+            if files and files[0].endswith(".py") and not files[0].startswith(without):
+                target = known.source(tree.path(files[0]), _dotted(files[0]))
                 links.append([target.digest, part, bound])
         found[name] = f"{source.digest[:16]}.{_digest(json.dumps(sorted(links)).encode())[:16]}"
-        for word in source.words:
-            data = path.parent / word
-            if data.is_file():
-                found[data.relative_to(root).as_posix()] = _digest(data.read_bytes())
-    parsed.save()
+        queue += tree.data(name, source)
+    known.save()
     return dict(sorted(found.items()))
 
 
-class _Source(NamedTuple):
-    digest: str
-    """Of the code without its imports inside the package."""
-    links: list[list[str]]
-    """Module, name taken from it (empty for the module itself) and name it is bound to."""
-    words: list[str]
-    """Strings that could be the name of a file."""
+class _Tree:
+    """The files below a folder, as Python finds them when it runs a script there; looked at once.
+
+    All paths are relative to the folder.
+    """
+
+    def __init__(self, root: str, script: str):
+        inside = os.path.isdir(f"{root}/{PACKAGE}")
+        self._root, self._home = root, root if inside else str(ROOT)
+        self._script_folder = os.path.dirname(script)
+        self._entries: dict[str, frozenset[str]] = {}
+        self._found: dict[tuple[str, ...], list[str]] = {}
+        self._data: dict[str, list[str]] = {}
+        near = [*self._entries_of(""), *self._entries_of(self._script_folder)]
+        self._near = {PACKAGE, *(entry.partition(".")[0] for entry in near)}
+
+    def path(self, name: str) -> str:
+        return f"{self._base(name)}/{name}"
+
+    def _base(self, name: str) -> str:
+        """Where a file lies: the package is apart from the scripts where it is installed."""
+        return self._home if name.partition("/")[0] == PACKAGE else self._root
+
+    def read(self, name: str) -> bytes:
+        return Path(self.path(name)).read_bytes()
+
+    def imported(self, importer: str, level: int, module: str, part: str) -> list[str]:
+        """The file an import leads to, and the packages on its way; none for libraries."""
+        names = [*module.split("."), part] if part else module.split(".")
+        names = [name for name in names if name]
+        if level:
+            folder = importer.split("/")[:-level]
+            return self._resolved((*folder, *names)) if folder else []
+        if names[0] not in self._near:  # a library
+            return []
+        found = self._resolved(tuple(names))
+        if found or names[0] == PACKAGE or not self._script_folder:
+            return found
+        return self._resolved((*self._script_folder.split("/"), *names))
+
+    def _resolved(self, names: tuple[str, ...]) -> list[str]:
+        if names not in self._found:
+            ways = (self._module("/".join(names[:count])) for count in range(len(names), 0, -1))
+            self._found[names] = list(dict.fromkeys(way for way in ways if way))
+        return self._found[names]
+
+    def _module(self, stem: str) -> str | None:
+        """A package comes before a module of its name."""
+        folder, _, name = stem.rpartition("/")
+        for place, base in ((stem, "__init__"), (folder, name)):
+            entries = self._entries_of(place)
+            for suffix in SUFFIXES:
+                if base + suffix in entries:
+                    return f"{place}/{base}{suffix}" if place else base + suffix
+        return None
+
+    def _entries_of(self, folder: str) -> frozenset[str]:
+        if folder not in self._entries:
+            try:
+                self._entries[folder] = frozenset(os.listdir(self.path(folder)))
+            except OSError:
+                self._entries[folder] = frozenset()
+        return self._entries[folder]
+
+    def data(self, module: str, source: Source) -> list[str]:
+        """The files that are no code and that a module may read."""
+        folder = os.path.dirname(module)
+        beside = self._data_below(folder) if folder else []
+        if source.reads_its_folder:
+            return beside
+        words = {os.path.normpath(f"{folder}/{word}") for word in source.words if beside}
+        return [name for name in beside if name in words]
+
+    def _data_below(self, folder: str) -> list[str]:
+        if folder not in self._data:
+            self._data[folder] = [
+                f"{place}/{file}"[len(self._base(folder)) + 1 :]
+                for place, _, files in os.walk(self.path(folder))
+                for file in files
+                if not file.endswith((".py", ".pyc"))
+            ]
+        return self._data[folder]
 
 
 class _ParsedFiles:
     """What parsing told of files, kept in a note from run to run.
 
-    It is found by the bytes of a file, of this module, and the Python that parsed. A note that is
-    damaged or cannot be written costs time, nothing else.
+    It is found by the bytes of a file, of the code that parses, and the Python that parsed. A note
+    that is damaged or cannot be written costs time, nothing else.
     """
 
     def __init__(self) -> None:
-        self._reader = sys.version.encode() + Path(__file__).read_bytes()
         self._note = CACHE / "code.json"
-        self._noted: dict[str, _Source] = {}
+        self._noted: dict[str, Source] = {}
         with contextlib.suppress(TypeError, AttributeError):
-            self._noted = {key: _Source(*told) for key, told in remembered(self._note).items()}
-        self._used: dict[str, _Source] = {}
-        self._at: dict[tuple[Path, int], _Source] = {}
+            self._noted = {key: Source(*told) for key, told in remembered(self._note).items()}
+        self._used: dict[str, Source] = {}
+        self._at: dict[tuple[str, int, int], Source] = {}
 
-    def source(self, path: Path, modified: int) -> _Source:
-        """A file that is the same in this process while it has not been `modified` since."""
-        if (path, modified) not in self._at:
-            code = path.read_bytes()
-            key = _digest(self._reader + code)
-            self._used[key] = self._noted.get(key) or _parsed(code)
-            self._at[path, modified] = self._used[key]
-        return self._at[path, modified]
+    def source(self, path: str, module: str) -> Source:
+        """A file that is the same in this process while its times and size are."""
+        stat = os.stat(path)
+        at = (path, stat.st_mtime_ns, stat.st_ctime_ns)
+        if at not in self._at:
+            code = Path(path).read_bytes()
+            key = _digest(b"\0".join((READER, module.encode(), code)))
+            self._used[key] = self._noted.get(key) or parsed(code, module)
+            self._at[at] = self._used[key]
+        return self._at[at]
+
+    def runs(self, tree: "_Tree", name: str) -> bool:
+        """Whether a module does anything when it is imported."""
+        return not name.endswith(".py") or self.source(tree.path(name), _dotted(name)).runs
 
     def save(self) -> None:
         if not self._used.keys() <= self._noted.keys():
@@ -102,73 +190,8 @@ def _parsed_files() -> _ParsedFiles:
     return _ParsedFiles()
 
 
-def _parsed(code: bytes) -> _Source:
-    tree = ast.parse(code)
-    links = list(_links(tree))
-    _drop_told_apart(tree)
-    words = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _file_name(node.value)
-    ]
-    return _Source(_digest(ast.unparse(tree).encode()), links, words)
-
-
-def _file_name(word: str) -> bool:
-    stem, dot, suffix = word.rpartition(".")
-    return bool(stem and dot and suffix.isalnum() and "/" not in word and "\n" not in word)
-
-
-def _links(tree: ast.AST) -> Iterator[list[str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ([alias.name, "", ""] for alias in node.names if _inside(alias.name))
-        elif _is_inner_import(node):
-            yield from ([node.module, one.name, one.asname or one.name] for one in node.names)
-
-
-def _inside(module: str) -> bool:
-    return module.split(".")[0] == PACKAGE
-
-
-def _is_inner_import(node: ast.AST) -> bool:
-    return isinstance(node, ast.ImportFrom) and not node.level and _inside(node.module or "")
-
-
-def _imported_files(root: Path, module: str, part: str) -> list[Path]:
-    """The file an import leads to, and the packages on its way that hold code."""
-    names = [*module.split("."), part] if part else module.split(".")
-    file = _module_file(root, names) or _module_file(root, names[:-1])
-    folders = [root.joinpath(*names[:count]) for count in range(1, len(names))]
-    packages = [folder / "__init__.py" for folder in folders]
-    return [*([file] if file else []), *(one for one in packages if one.is_file())]
-
-
-def _module_file(root: Path, names: list[str]) -> Path | None:
-    stem = root.joinpath(*names)
-    files = (stem.with_suffix(".py"), stem / "__init__.py")
-    return next((file for file in files if file.is_file()), None)
-
-
-def _drop_told_apart(tree: ast.AST) -> None:
-    """Remove docstrings, bare strings that document fields, and imports inside the package."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.stmt):
-            kept = [
-                statement
-                for statement in body
-                if not (_is_bare_string(statement) or _is_inner_import(statement))
-            ]
-            node.body = kept or [ast.Pass()]
-
-
-def _is_bare_string(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+def _dotted(name: str) -> str:
+    return name.removesuffix(".py").replace("/", ".")
 
 
 def _digest(content: bytes) -> str:

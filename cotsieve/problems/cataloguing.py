@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotsieve.ground.checkout import ROOT
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import CACHE, appearing
 from cotsieve.ground.fingerprint import reached_files
@@ -98,8 +99,7 @@ def _reading(name: str, definition: Mapping[str, Any]) -> str:
 
 @cache
 def _code() -> list[str]:
-    root = Path(__file__).resolve().parents[2]
-    return sorted(reached_files("cotsieve/problems/cataloguing.py", root).values())
+    return sorted(reached_files("cotsieve/problems/cataloguing.py", ROOT).values())
 
 
 def _folder(reading: str) -> Path:

@@ -145,4 +145,4 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch):
 def test_numbers_never_load_the_libraries():
     code = "import sys, cotsieve.answers.graders as g; g.grade('numbers', '#### 5', '5', 0.01)\n"
     code += "assert not {'sympy', 'math_verify', 'pylatexenc'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=symbolic._ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=symbolic.ROOT)

@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from cotsieve.ground import fingerprint
+from cotsieve.ground.faults import BadInput
 from cotsieve.ground.fingerprint import reached_files
 
 FILES = {
@@ -151,6 +153,118 @@ def test_code_in_a_package_on_the_way_counts(root):
     assert reached_files(JOB, root) != before
 
 
+def write(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+
+
+def told(root: Path, line: str, late: str = "cotsieve/other/late.py") -> bool:
+    """Whether an edit of a module is noticed, where this line of code alone leads to it."""
+    edit(root, "cotsieve/room/near.py", "    import cotsieve.other.late\n", f"    {line}\n")
+    before = reached_files(JOB, root)
+    edit(root, late, "1", "2")
+    return reached_files(JOB, root) != before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from ..other import late",
+        "from ..other.late import VALUE",
+        "import cotsieve.other.late as late",
+        'importlib.import_module("cotsieve.other.late")',
+        '__import__("cotsieve.other.late")',
+        'pkgutil.resolve_name("cotsieve.other.late:VALUE")',
+        'pkgutil.resolve_name("cotsieve.other.late.VALUE")',
+        'runpy.run_module("cotsieve.other.late")',
+        'subprocess.run([sys.executable, "-m", "cotsieve.other.late"])',
+    ],
+)
+def test_ways_to_a_module_that_are_followed(root, line):
+    assert told(root, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("importlib.import_module(name)", "import_module runs code"),
+        ('importlib.import_module(".late", "cotsieve.other")', "import_module runs code"),
+        ("load = importlib.import_module", "import_module runs code"),
+        ("from importlib import import_module as load", "import_module gets another name"),
+        ("import runpy as run", "runpy gets another name"),
+        ('runpy.run_path("cotsieve/other/late.py")', "run_path runs code"),
+        ("exec(text)", "exec runs code"),
+        ("builtins.eval(text)", "eval runs code"),
+        ('getattr(importlib, "import_module")(name)', "a text"),
+        ('subprocess.run([sys.executable, "-c", "import cotsieve.other.late"])', "a text"),
+        ("importlib.util.spec_from_file_location(name, path)", "spec_from_file_location runs"),
+        ("sys.path.insert(0, folder)", "sys.path"),
+        ("from cotsieve.other import *", "import *"),
+        ("import importlib.resources", "importlib.resources"),
+        ("json.loads((Path(__file__).parents[1] / name).read_text())", "a folder above"),
+        ('open(Path(__file__).with_name("..") / "other" / name)', "a folder above"),
+        ("open(os.path.dirname(os.path.dirname(__file__)) + name)", "a folder above"),
+        ("open(far.__file__)", "another module"),
+    ],
+)
+def test_code_that_cannot_be_followed_is_refused_in_one_line(root, line, why):
+    edit(root, "cotsieve/room/near.py", "    import cotsieve.other.late\n", f"    {line}\n")
+    with pytest.raises(BadInput, match=re.escape(why)) as refused:
+        reached_files(JOB, root)
+    assert str(refused.value).startswith(f"{root}/cotsieve/room/near.py line ")
+    assert "\n" not in str(refused.value)
+    assert JOB in reached_files(JOB, root, without=("cotsieve/room/",))
+
+
+@pytest.mark.parametrize(
+    "line", ["model.eval()", 're.compile("a")', "from math import *", "path.parent"]
+)
+def test_code_that_only_looks_like_it_is_not_refused(root, line):
+    edit(root, "cotsieve/room/near.py", "    import cotsieve.other.late\n", f"    {line}\n")
+    assert reached_files(JOB, root)
+
+
+def test_a_package_hides_the_module_of_its_name(root):
+    write(root, "cotsieve/other/late/__init__.py", "VALUE = 1\n")
+    assert not told(root, "import cotsieve.other.late")
+    before = reached_files(JOB, root)
+    edit(root, "cotsieve/other/late/__init__.py", "1", "2")
+    assert reached_files(JOB, root) != before
+
+
+def test_a_compiled_module_hides_the_code_beside_it(root):
+    write(root, "cotsieve/other/late.abi3.so", "1")
+    assert told(root, "import cotsieve.other.late", "cotsieve/other/late.abi3.so")
+
+
+def test_a_module_beside_the_script_is_followed(root):
+    write(root, "workflow/scripts/beside.py", "from cotsieve.other import unreached\n")
+    edit(root, JOB, "work(snakemake.input)", "import beside\n")
+    assert "cotsieve/other/unreached.py" in reached_files(JOB, root)
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ('open("deep/data.json")', {"deep/data.json"}),
+        ('open("LIST")', {"LIST"}),
+        ('Path(__file__).with_name("LIST").read_text()', {"LIST"}),
+        ('Path(__file__).with_name(f"{path}.json")', {"LIST", "deep/data.json", "unread.json"}),
+        (
+            "os.path.join(os.path.dirname(__file__), path)",
+            {"LIST", "deep/data.json", "unread.json"},
+        ),
+        ("path", set()),
+    ],
+)
+def test_data_files_that_may_be_read_count(root, code, files):
+    write(root, "cotsieve/room/deep/data.json", "{}")
+    write(root, "cotsieve/room/LIST", "a b")
+    edit(root, "cotsieve/room/near.py", "return far.go(path)", f"return {code}")
+    found = {name.removeprefix("cotsieve/room/") for name in reached_files(JOB, root)}
+    assert {name for name in found if not name.endswith(".py")} == files | {"table.json"}
+
+
 def test_circular_imports_end(root):
     edit(root, "cotsieve/room/far.py", "def go", "from cotsieve.room import near\n\n\ndef go")
     assert "cotsieve/room/far.py" in reached_files(JOB, root)
@@ -171,8 +285,10 @@ def ask_anew(root, monkeypatch):
 
 def test_code_is_parsed_once_until_it_is_edited(root, ask_anew, monkeypatch):
     before, parsed = ask_anew(), []
-    parse = fingerprint._parsed
-    monkeypatch.setattr(fingerprint, "_parsed", lambda code: parsed.append(code) or parse(code))
+    parse = fingerprint.parsed
+    monkeypatch.setattr(
+        fingerprint, "parsed", lambda code, name: parsed.append(code) or parse(code, name)
+    )
     assert ask_anew() == before
     assert not parsed
     edit(root, "cotsieve/room/far.py", "return path", "return path, 1")

@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from cotsieve.ground import tables
+from cotsieve.ground.checkout import ROOT
+from cotsieve.ground.faults import BadInput
 from cotsieve.ground.joblog import logging_to
-from cotsieve.report.status import OF_BASELINE, main, status, status_text
+from cotsieve.report.status import OF_BASELINE, status, status_text, told
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.plan.problems import Plan
-from cotsieve.study.settings.places import REPOSITORY
 from cotsieve.study.settings.reading import read_study
 
 SHARD, CONDITIONS = 10, 3
@@ -82,11 +83,10 @@ def test_a_study_that_has_not_begun_is_missing_whole(study, tmp_path):
     assert "?" in status_text("toy", [found])
 
 
-def test_the_table_says_it_in_words(study, results, tmp_path, capsys):
+def test_the_table_says_it_in_words(study, results, tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(study))
-    assert main([str(file), "--results", str(results.parent)]) == 0
-    text = capsys.readouterr().out
+    text = told(file, results.parent)
     assert "36 of 120" in text and "2 × too long (tiny, main)" in text
 
 
@@ -121,7 +121,7 @@ def test_many_reasons_are_summed_up(study, results):
 
 def test_the_reason_of_a_trace_and_of_what_starts_from_it_is_one():
     """As the engine words it; editing the engine for a shared name would cost GPU time."""
-    words = (REPOSITORY / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
+    words = (ROOT / "cotsieve/rollouts/written_rows.py").read_text("utf-8")
     assert f'error=f"{OF_BASELINE}{{item.error}}"' in words
 
 
@@ -146,8 +146,8 @@ def test_a_job_under_way_tells_how_far_it_is(study, results):
     assert told in status_text("toy", [found])
 
 
-def test_a_wrong_study_is_told_and_not_a_traceback(tmp_path, capsys):
+def test_a_wrong_study_is_told(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("study: toy\n")
-    assert main([str(file)]) == 1
-    assert "sources" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="sources"):
+        told(file, tmp_path)

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cotsieve.answers import graders
 from cotsieve.ground.faults import BadInput
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
+from cotsieve.ground.checkout import TOLD_AT_THE_END
 from cotsieve.interventions.changed import READS_ANSWER, kind_of
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
@@ -100,10 +102,20 @@ identity_of = identities.param
 let_identities_decide(workflow, identities, records)
 if workflow.is_main_process:
     atexit.register(records.save)
+
+
+def code_reached(entry, pinned=False):
+    """Digests of all code that a file leads to."""
+    try:
+        return code_identity(entry, ROOT, pinned=pinned)
+    except BadInput as error:
+        raise StudyError(f"the code cannot be followed:\n{error}") from None
+
+
 # Rows are kept by the code that computes them, so that other edits never reach the GPU.
-LATENT_ENGINE = code_identity("cotsieve/rollouts/latent_rows.py", ROOT, pinned=True)
-REASONING_ENGINE = code_identity("cotsieve/rollouts/written_rows.py", ROOT, pinned=True)
-VLLM_ENGINE = code_identity("cotsieve/engine/library/vllm.py", ROOT, pinned=True)
+LATENT_ENGINE = code_reached("cotsieve/rollouts/latent_rows.py", pinned=True)
+REASONING_ENGINE = code_reached("cotsieve/rollouts/written_rows.py", pinned=True)
+VLLM_ENGINE = code_reached("cotsieve/engine/library/vllm.py", pinned=True)
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 EVERY_GRADER_LIBRARY = library_versions(
     tuple(sorted({name for found in graders.LIBRARIES.values() for name in found}))
@@ -191,8 +203,8 @@ def accept():
 
 
 def print_summaries():
-    """Show what the study found."""
-    for model in MODELS:
+    """Show what the study found, unless who started the run will."""
+    for model in [] if TOLD_AT_THE_END in os.environ else MODELS:
         summary = Path(f"results/{STUDY}/summary/{model}.txt")
         if summary.is_file():
             print(f"\n{STUDY} · {model}\n{summary.read_text()}")

@@ -11,7 +11,7 @@ def code_of(script, pinned=False):
     `pinned` is for jobs whose problems are checked against a digest: the code that reads them
     cannot change the result.
     """
-    return {"code": code_identity(f"workflow/scripts/{script}.py", ROOT, pinned=pinned)}
+    return {"code": code_reached(f"workflow/scripts/{script}.py", pinned)}
 
 
 def problems_of(wildcards):

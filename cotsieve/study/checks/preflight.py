@@ -255,7 +255,3 @@ def main(file: str) -> int:
         return 1
     print("\n".join(lines))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
