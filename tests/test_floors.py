@@ -16,7 +16,14 @@ from cotsieve.study.identity.ingredients import PINNED_ROOMS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cotsieve"
 
-ENGINES = ("engine", "engine.latent", "engine.written", "engine.library", "engine.loading")
+ENGINES = (
+    "engine",
+    "engine.gpu",
+    "engine.latent",
+    "engine.written",
+    "engine.library",
+    "engine.loading",
+)
 
 FLOORS = {
     # room (or a module of one) → the rooms and modules it may import, besides its own
@@ -28,12 +35,17 @@ FLOORS = {
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
     "engine": ("ground", "weights"),
-    "engine.latent": ("ground", "weights", "interventions", "engine"),
-    "engine.written": ("ground", "weights", "interventions", "engine"),
+    "engine.gpu": ("ground", "weights", "engine"),
+    "engine.latent": ("ground", "weights", "interventions", "engine", "engine.gpu"),
+    "engine.written": ("ground", "weights", "interventions", "engine", "engine.gpu"),
     "engine.inside": ("ground", "weights", "engine"),
-    "engine.library": ("ground", "weights", "engine", "engine.written", "engine.inside"),
+    "engine.library": (
+        "ground", "weights", "engine", "engine.gpu", "engine.written", "engine.inside",
+    ),
     # A model that writes its reasoning is loaded for the engine that can run it.
-    "engine.loading": ("ground", "weights", "engine", "engine.written", "engine.library"),
+    "engine.loading": (
+        "ground", "weights", "engine", "engine.gpu", "engine.written", "engine.library",
+    ),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
@@ -218,7 +230,7 @@ def test_few_know_where_the_checkout_lies():
     known = {name for name in known if room_of(name) != "cli"}  # no result depends on it
     assert known == {
         *("answers.symbolic", "ground.fingerprint"),
-        *("problems.cataloguing", "study.settings.places"),
+        *("problems.cataloguing", "study.settings.places", "study.identity.used"),
     }
 
 

@@ -10,6 +10,7 @@ import torch
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.devices import DTYPES, chosen_device, chosen_rows, set_matmul_mode
+from cotsieve.engine.gpu.checked import chains_for
 from cotsieve.engine.written.engine import WritingEngine
 from cotsieve.engine.written.model import (
     ReasoningModel,
@@ -52,6 +53,8 @@ def load_reasoning_model(
     shape = decoder.architecture
     if lean and dtype != torch.float32:
         decoder.prove_products(shape.vocabulary)
+        if chains := chains_for(where, shape, dtype):
+            decoder.fuse(chains)
     how = decoding_of(decoding, folder, tokenizer, shape.vocabulary)
     most = min(shape.max_positions, TYPICAL_PROMPT + written)
     any_size = precision == "float32" or (lean and precision != "tf32")

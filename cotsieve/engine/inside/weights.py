@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cotsieve.engine.decoder import at_least_float32
+from cotsieve.engine.block import at_least_float32
 
 ON_CPU, ON_GPU = 2**22, 2**27
 """Scores that are in memory at once; on a CPU so few that its caches hold most of them."""
