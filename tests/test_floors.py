@@ -16,7 +16,14 @@ from cotsieve.study.identity.ingredients import PINNED_ROOMS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cotsieve"
 
-ENGINES = ("engine", "engine.latent", "engine.written", "engine.library", "engine.loading")
+ENGINES = (
+    "engine",
+    "engine.gpu",
+    "engine.latent",
+    "engine.written",
+    "engine.library",
+    "engine.loading",
+)
 
 FLOORS = {
     # room (or a module of one) → the rooms and modules it may import, besides its own
@@ -28,13 +35,22 @@ FLOORS = {
     "weights": ("ground",),
     "interventions": ("ground", "answers"),
     "engine": ("ground", "weights"),
-    "engine.latent": ("ground", "weights", "interventions", "engine"),
-    "engine.written": ("ground", "weights", "interventions", "engine"),
-    "engine.library": ("ground", "weights", "engine", "engine.written"),
+    "engine.gpu": ("ground", "weights", "engine"),
+    "engine.latent": ("ground", "weights", "interventions", "engine", "engine.gpu"),
+    "engine.written": ("ground", "weights", "interventions", "engine", "engine.gpu"),
+    "engine.inside": ("ground", "weights", "engine"),
+    "engine.library": (
+        "ground", "weights", "engine", "engine.gpu", "engine.written", "engine.inside",
+    ),
     # A model that writes its reasoning is loaded for the engine that can run it.
-    "engine.loading": ("ground", "weights", "engine", "engine.written", "engine.library"),
+    "engine.loading": (
+        "ground", "weights", "engine", "engine.gpu", "engine.written", "engine.library",
+    ),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
+    "rollouts.around": (
+        "ground", "problems", "weights", "interventions", *ENGINES, "rollouts", "rollouts.schema",
+    ),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (
@@ -48,6 +64,7 @@ FLOORS = {
     "findings.anchors": (
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
+    "findings.inside": ("ground", "rollouts.schema", "findings"),
     "study.settings": ("ground", "problems", "interventions"),
     # What a chat template renders is part of what a row is known by.
     "study.identity": ("ground", "weights.chat_template", "study.settings"),
@@ -216,7 +233,7 @@ def test_few_know_where_the_checkout_lies():
     known = {name for name in known if room_of(name) != "cli"}  # no result depends on it
     assert known == {
         *("answers.symbolic", "ground.fingerprint"),
-        *("problems.cataloguing", "study.settings.places"),
+        *("problems.cataloguing", "study.settings.places", "study.identity.used"),
     }
 
 

@@ -53,7 +53,7 @@ def write_study(wanted: Wanted, output: Path | None) -> str:
     Raises BadInput for data or a model of which no study can be made, and never writes over a file.
     """
     guess = (
-        of_file(Path(wanted.data))
+        of_file(wanted.data)
         if _is_file(wanted.data)
         else of_hub(wanted.data, wanted.subset, wanted.split)
     )
@@ -72,7 +72,7 @@ def write_study(wanted: Wanted, output: Path | None) -> str:
 
 def _is_file(data: str) -> bool:
     """A path that is there, or can be nothing else."""
-    return Path(data).exists() or data.count("/") != 1 or Path(data).suffix in (".jsonl", ".csv")
+    return located(data).exists() or data.count("/") != 1 or Path(data).suffix in (".jsonl", ".csv")
 
 
 def _name(text: str) -> str:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cotsieve.ground.tables import read
-from cotsieve.rollouts.answer_scores import score_traces
+from cotsieve.rollouts.around.answer_scores import score_traces
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cotsieve.engine.attention import CHUNK
+from cotsieve.engine.chunks import CHUNK
 from cotsieve.engine.decoder import Decoder
-from cotsieve.engine.gpu import kernels_for
+from cotsieve.engine.gpu.checked import walker_for
 from cotsieve.engine.slots import Sizes
 from cotsieve.engine.written.reading import read
 from cotsieve.engine.written.rows import LeanRows, rounded
@@ -49,8 +49,8 @@ class Scorer:
         own = max(len(start.tokens) - reach // CHUNK * CHUNK for start, reach in pairs)
         sizes = Sizes(min(TOGETHER, len(starts)), rounded(own), 1, rounded(len(family.common)))
         decoder = self.decoder
-        kernels = kernels_for(decoder.device, decoder.architecture, decoder.dtype)
-        rows = _ScoringRows(decoder, self.vocabulary, sizes, kernels)
+        walker = walker_for(decoder.device, decoder.architecture, decoder.dtype)
+        rows = _ScoringRows(decoder, self.vocabulary, sizes, walker)
         found = rows.scores(family, torch.tensor(words, device=decoder.device))
         self.tokens_read += rows.read
         return found

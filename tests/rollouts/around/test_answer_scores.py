@@ -8,7 +8,7 @@ from cotsieve.engine.written.rows import LeanRows, rounded
 from cotsieve.engine.written.starts import Start
 from cotsieve.interventions.places import placed_tokens
 from cotsieve.problems.problem import Problem
-from cotsieve.rollouts.answer_scores import AnswerScorer
+from cotsieve.rollouts.around.answer_scores import AnswerScorer
 from cotsieve.study.settings.models import ReasoningModel
 from cotsieve.study.settings.part import plain
 
