@@ -305,9 +305,9 @@ def test_donor_span_and_seed_make_again_what_was_read(folder, problems, monkeypa
     """20 random rows whose reasoning was edited: the very ids that the engine was given."""
     read, model = [], load(folder)
 
-    def noting(starts, most):
+    def noting(starts):
         read.extend(start.tokens for start in starts)
-        return families(starts, most)
+        return families(starts)
 
     monkeypatch.setattr(written_rows, "families", noting)
     long = [
