@@ -91,8 +91,8 @@ def test_a_row_tells_thought_from_answer(folder, problems):
     plain = model.engine.decoder.logits
     steps = iter(range(1000))
 
-    def logits(hidden, keep):  # closes the thought after ten tokens
-        scores = plain(hidden, keep)
+    def logits(hidden, keep, **how):  # closes the thought after ten tokens
+        scores = plain(hidden, keep, **how)
         scores[:, close] = 1e4 if next(steps) == 10 else -1e4
         return scores
 
