@@ -48,6 +48,9 @@ FLOORS = {
     ),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
+    "rollouts.around": (
+        "ground", "problems", "weights", "interventions", *ENGINES, "rollouts", "rollouts.schema",
+    ),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (
@@ -231,7 +234,7 @@ def test_few_know_where_the_checkout_lies():
     known = {name for name in known if room_of(name) != "cli"}  # no result depends on it
     assert known == {
         *("answers.symbolic", "ground.fingerprint"),
-        *("problems.cataloguing", "study.settings.places"),
+        *("problems.cataloguing", "study.settings.places", "study.identity.used"),
     }
 
 

@@ -15,9 +15,9 @@ from cotsieve.ground.named_params import named
 from cotsieve.study.checks.explain import EditedRows, Explained, changes, grouped
 from cotsieve.study.checks.work import PlannedJob, Speed, rows_read, rows_to_make
 from cotsieve.study.identity.deciding import fault
-from cotsieve.study.identity.identities import PARAM
 from cotsieve.study.identity.ingredients import code_names
 from cotsieve.study.identity.records import UNKNOWN, recorded_params
+from cotsieve.study.identity.used import PARAM
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
 

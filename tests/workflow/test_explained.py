@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from changes import another_word
 from place import Place
 from running import files_under
+from warm import warm_python
 
 COST = re.compile(r" — ([\d,]+ (row|problem)s?)?(, )?(about \d+ (s|min))?$")
 """How many rows a line comes to, and how much time."""
@@ -16,7 +16,7 @@ COST = re.compile(r" — ([\d,]+ (row|problem)s?)?(, )?(about \d+ (s|min))?$")
 
 def explained(place: Place) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
+        [warm_python(), "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
         env=os.environ
         | {"COTSIEVE_CACHE": str(place.work / ".cotsieve"), "PYTHONPATH": str(place.checkout)},
@@ -76,7 +76,7 @@ def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Pat
     place = finished.copied_to(tmp_path)
     place.change_study({"decoding": {"max_new_tokens": "many"}})
     done = subprocess.run(
-        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
+        [warm_python(), "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
         env=os.environ | {"PYTHONPATH": str(place.checkout)},
         text=True,

@@ -32,6 +32,7 @@ from cotsieve.study.identity.at_work import record
 from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import Records
+from cotsieve.study.identity.used import code_of_scripts
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.plan.references import (
@@ -69,6 +70,7 @@ try:
         for name, sweep in study.sweeps.items()
     }
     PROBLEMS = plan.content_digest()
+    CODE = code_of_scripts(ROOT)
 except BadInput as error:
     raise StudyError(f"the study cannot run as it is:\n{error}") from None
 
@@ -97,7 +99,7 @@ ENVIRONMENT = (
     if "conda" in map(str, workflow.deployment_settings.deployment_method)
     else None
 )
-identities = Identities(lambda: workflow.rules, ENVIRONMENT)
+identities = Identities(lambda: workflow.rules, CODE, ENVIRONMENT)
 records = Records(f"results/{STUDY}")
 identity_of = identities.param
 let_identities_decide(workflow, identities, records)
@@ -189,7 +191,8 @@ def model_jobs():
             functools.partial(named, job.params),
         )
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate", "resample", "complete")
+        if job.rule.name
+        in ("generate", "trace", "ablate", "resample", "complete", "score")
     ]
 
 
