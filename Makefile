@@ -4,31 +4,30 @@ CORES ?= 2
 STUDY ?= config/config.yaml
 DEVICE ?= cpu
 BIN := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
-# Snakemake meets a study file that is missing or broken with a traceback.
-CHECK := $(BIN)/python -m cotsieve.study.settings.file $(STUDY)
+COTSIEVE := $(BIN)/python -m cotsieve
 
-.PHONY: run preflight plan status explain publish test test-unit test-slow bench lint format rulegraph export clean
+.PHONY: help run preflight plan status explain publish test test-unit test-slow bench lint format rulegraph export clean
+
+help:  ## list what make can do
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
 
 run: .venv/ready  ## run the study (STUDY=config/other.yaml for another one)
-	@$(CHECK)
-	@$(SNAKEMAKE)
+	@$(COTSIEVE) run $(STUDY) --cores $(CORES)
 
 status: .venv/ready  ## tell where the study stands, from its files alone
-	@$(BIN)/python -m cotsieve.report.status $(STUDY)
+	@$(COTSIEVE) status $(STUDY)
 
 preflight: .venv/ready  ## look for everything that would stop a run (docs/reliability.md)
-	@$(BIN)/python -m cotsieve.study.checks.preflight $(STUDY)
+	@$(COTSIEVE) check $(STUDY)
 
 plan: .venv/ready  ## show what would be run
-	@$(CHECK)
-	@$(SNAKEMAKE) --dry-run
+	@$(COTSIEVE) plan $(STUDY)
 
 explain: .venv/ready  ## say for every planned job what changed (docs/reruns.md)
-	@$(BIN)/python workflow/explain.py $(STUDY)
+	@$(COTSIEVE) explain $(STUDY)
 
 publish: .venv/ready  ## show what publishing a dataset would do; PUSH=1 does it (docs/publishing.md)
-	@$(BIN)/python workflow/publish.py $(STUDY) --repo "$(REPO)" --model "$(MODEL)" \
+	@$(COTSIEVE) publish $(STUDY) --repo "$(REPO)" --model "$(MODEL)" \
 	    $(if $(BRANCH),--branch "$(BRANCH)") $(if $(filter 1,$(TRACES)),--traces) \
 	    $(if $(filter 1,$(PRIVATE)),--private) $(if $(filter 1,$(PUSH)),--push)
 

@@ -62,8 +62,10 @@ def needed_by_jobs() -> set[str]:
 
 def environment() -> str:
     pins = locked()
-    # PyTorch for GPUs brings libraries of its own, which a lock for every machine cannot name.
-    lines = sorted((pins[name] for name in needed_by_jobs() if name in pins), key=str.lower)
+    # PyTorch for GPUs brings libraries of its own, which a lock for every machine cannot name;
+    # Triton stands in the lock for tests alone, in the version that the PyTorch there wants.
+    names = needed_by_jobs() - {"triton"}
+    lines = sorted((pins[name] for name in names if name in pins), key=str.lower)
     return HEAD + "".join(f"      - {line}\n" for line in lines)
 
 

@@ -8,7 +8,6 @@ it goes.
 Shapes: B rows, T tokens of each, N key heads, G query heads per key head, D head size, L keys.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -17,13 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 256
-"""Keys that are summed up by themselves; homes are shared in whole chunks."""
-OWN_LANES, READING_LANES = 16, 64
-"""Query heads times tokens that are multiplied together: while text is written, and while starts
-are read. Fixed, so that no sum depends on how many there are."""
-Part = tuple[Tensor, Tensor, Tensor]
-"""Largest score (…, 1), sum of the weights (…, 1) and weighted sum of the values (…, D)."""
+from cotsieve.engine.chunks import (
+    OWN_LANES,
+    Part,
+    causal,
+    joined,
+    laned,
+    lanes_of,
+    merged_part_of,
+    part_of,
+)
 
 
 class Kept(Protocol):
@@ -83,7 +85,7 @@ class Pass:
     seats: slice | None = None
     """Whose rows these are, where one token each is written."""
 
-    @property
+    @cached_property
     def positions(self) -> Tensor:
         """Of every token in its text, (B, T)."""
         return self.shared[:, None] + self.places
@@ -98,12 +100,21 @@ class Pass:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
         """Keep keys and values (B, T, N, D); what the queries (B, T, N * G, D) find, flat."""
         slots = self.slots
-        slots.keys[layer].index_copy_(0, self._spots, key.flatten(0, 2))
-        slots.values[layer].index_copy_(0, self._spots, value.flatten(0, 2))
-        if self.silent and layer == slots.layers - 1:
-            return None
-        if self.fresh and not slots.narrow:
+        slots.keys[layer].index_copy_(0, self.spots, key.flatten(0, 2))
+        slots.values[layer].index_copy_(0, self.spots, value.flatten(0, 2))
+        if self.fresh and not (slots.narrow or self.ends(layer)):
             return causal(query, key, value)
+        return self.attend_kept(layer, query)
+
+    def ends(self, layer: int) -> bool:
+        """Whether nobody asks what is found in this layer."""
+        return self.silent and layer == self.slots.layers - 1
+
+    def attend_kept(self, layer: int, query: Tensor) -> Tensor | None:
+        """The same where keys and values are kept already."""
+        slots = self.slots
+        if self.ends(layer):
+            return None
         found = slots.attended(self, layer, query)
         if found is not None:
             return found
@@ -113,7 +124,7 @@ class Pass:
         return self._in_torch(layer, query).to(query.dtype).flatten(2)
 
     @cached_property
-    def _spots(self) -> Tensor:
+    def spots(self) -> Tensor:
         """Where keys are put, (B * T * N,); pads lie behind their row, in its slot at most."""
         heads = torch.arange(self.slots.heads, device=self.places.device) * self.own_step
         places = self.places.clamp(max=self.own_step - 1)
@@ -128,7 +139,7 @@ class Pass:
         group = heads // slots.heads
         if not (slots.narrow or self.homes):  # one part only
             scores = asked @ keys.transpose(-1, -2)
-            scores += _laned(self._own_mask, slice(None), group, asked.shape[2])
+            scores += laned(self._own_mask, slice(None), group, asked.shape[2])
             out = scores.softmax(-1) @ values
             return out.unflatten(2, (count, -1)).transpose(1, 2).flatten(2, 3)
         found = []
@@ -142,9 +153,9 @@ class Pass:
                 parts.append(self._from_homes(layer, part, chunk, lanes, group))
             for start in range(0, keys.shape[2], slots.chunk):
                 chunk = slice(start, start + slots.chunk)
-                mask = _laned(self._own_mask[..., chunk], lanes, group, part.shape[2])
-                parts.append(_part(part, keys[:, :, chunk], values[:, :, chunk], mask))
-            found.append(_joined(parts)[:, :, : lanes.stop - lanes.start])
+                mask = laned(self._own_mask[..., chunk], lanes, group, part.shape[2])
+                parts.append(part_of(part, keys[:, :, chunk], values[:, :, chunk], mask))
+            found.append(joined(parts)[:, :, : lanes.stop - lanes.start])
         out = found[0] if len(found) == 1 else torch.cat(found, 2)
         return out.unflatten(2, (count, -1)).transpose(1, 2).flatten(2, 3)
 
@@ -234,72 +245,11 @@ class Pass:
                 self.slots.of_home(pool[layer], at)[None, :, chunk]
                 for pool in (self.slots.keys, self.slots.values)
             )
-            mask = _laned(self._home_mask[rows][..., chunk], lanes, group, asked.shape[2])
+            mask = laned(self._home_mask[rows][..., chunk], lanes, group, asked.shape[2])
             if self.slots.narrow:
-                part = _part(asked[rows], keys, values, mask)
+                part = part_of(asked[rows], keys, values, mask)
             else:
-                part = _merged_part(asked[rows], keys[0], values[0], mask)
+                part = merged_part_of(asked[rows], keys[0], values[0], mask)
             for whole, piece in zip((top, total, sums), part, strict=True):
                 whole[rows] = piece
         return top, total, sums
-
-
-def causal(query: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Attention inside texts (B, T, …), in torch's own order: each token sees those before it,
-    pads coming last, or what `seen` (B, 1, T, L) says."""
-    query, keys, values = (given.transpose(1, 2) for given in (query, keys, values))
-    out = F.scaled_dot_product_attention(
-        query, keys, values, seen, is_causal=seen is None, enable_gqa=True
-    )
-    return out.transpose(1, 2).flatten(2)
-
-
-def lanes_of(tokens: Sequence[Sequence[int]], width: int, device: torch.device) -> Tensor:
-    """A table of tiles, (tiles, width): each of them has tokens of one list only, else -1."""
-    tiles = [
-        [*part, *[-1] * (width - len(part))]
-        for some in tokens
-        for part in (some[first : first + width] for first in range(0, len(some), width))
-    ]
-    return torch.tensor(tiles, dtype=torch.int32, device=device).view(-1, width)
-
-
-def _laned(mask: Tensor, lanes: slice, group: int, count: int) -> Tensor:
-    """The mask (B, T, L) of tokens as one of lanes, (B, 1, lanes or 1, L)."""
-    if mask.shape[1] > 1:
-        mask = mask.repeat_interleave(group, 1)[:, lanes]
-        mask = F.pad(mask, (0, 0, 0, count - mask.shape[1]))
-    return mask[:, None]
-
-
-def _part(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Part:
-    """Of queries (B, N, lanes, D) on keys and values (B, N, L, D)."""
-    scores = asked @ keys.to(asked.dtype).transpose(-1, -2)
-    scores += mask
-    top = scores.amax(-1, keepdim=True)
-    weights = scores.sub_(top.clamp(min=torch.finfo(top.dtype).min)).exp_()
-    return top, weights.sum(-1, keepdim=True), weights @ values.to(asked.dtype)
-
-
-def _merged_part(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Part:
-    """The same for rows (B, N, lanes, D) of one home (N, L, D), which is read once for all."""
-    rows, _, lanes, _ = asked.shape
-    merged = asked.transpose(0, 1).flatten(1, 2)
-    mask = mask[:, 0].expand(-1, lanes, -1).flatten(0, 1)
-    return tuple(
-        part.unflatten(1, (rows, lanes)).transpose(0, 1)
-        for part in _part(merged, keys, values, mask)
-    )
-
-
-def _joined(parts: list[Part]) -> Tensor:
-    """The whole from its parts, in order."""
-    top, total, sums = parts[0]
-    for theirs, more, added in parts[1:]:
-        new = torch.maximum(top, theirs)
-        base = new.clamp(min=torch.finfo(new.dtype).min)
-        old, fresh = (top - base).exp(), (theirs - base).exp()
-        total = total * old + more * fresh
-        sums = sums * old + added * fresh
-        top = new
-    return sums / total

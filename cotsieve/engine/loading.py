@@ -10,6 +10,7 @@ import torch
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.devices import DTYPES, chosen_device, chosen_rows, set_matmul_mode
+from cotsieve.engine.gpu.checked import chains_for
 from cotsieve.engine.written.engine import WritingEngine
 from cotsieve.engine.written.model import (
     ReasoningModel,
@@ -45,11 +46,15 @@ def load_reasoning_model(
     set_matmul_mode(precision)
     where, dtype = chosen_device(device), DTYPES[precision]
     lean = is_lean(read_outline(folder, written))
-    load = _lean_decoder if lean else _library_decoder
-    decoder = load(folder, written, where, dtype)
+    if lean:
+        decoder = lean_decoder(folder, where, dtype)
+    else:
+        decoder = _library_decoder(folder, written, where, dtype)
     shape = decoder.architecture
     if lean and dtype != torch.float32:
         decoder.prove_products(shape.vocabulary)
+        if chains := chains_for(where, shape, dtype):
+            decoder.fuse(chains)
     how = decoding_of(decoding, folder, tokenizer, shape.vocabulary)
     most = min(shape.max_positions, TYPICAL_PROMPT + written)
     any_size = precision == "float32" or (lean and precision != "tf32")
@@ -58,7 +63,8 @@ def load_reasoning_model(
     return ReasoningModel(engine, shape, tokenizer, style)
 
 
-def _lean_decoder(folder: Path, _: int, device: torch.device, dtype: torch.dtype) -> Decoder:
+def lean_decoder(folder: Path, device: torch.device, dtype: torch.dtype) -> Decoder:
+    """The model in `folder` in the lean decoder."""
     loaded = load_causal(folder)
     rotary = loaded.architecture.family != "gpt2"
     frequencies, scaling = inverse_frequencies(folder) if rotary else (torch.empty(0), 1.0)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.engine.attention import CHUNK, OWN_LANES, READING_LANES, Pass, lanes_of
+from cotsieve.engine.attention import Pass
+from cotsieve.engine.chunks import CHUNK, OWN_LANES, READING_LANES, lanes_of
 from cotsieve.weights.architecture import Architecture
 
 WIDE = (torch.float32, torch.float64)

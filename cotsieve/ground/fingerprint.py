@@ -17,6 +17,7 @@ import os
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from cotsieve.ground.checkout import ROOT
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import CACHE, remember, remembered
 from cotsieve.ground.parsed_code import PACKAGE, READER, Source, parsed
@@ -52,7 +53,8 @@ def reached_files(
         links = []
         for level, module, part, bound in source.links:
             files = tree.imported(name, level, module, part)
-            queue += files
+            # A package on the way that only defines functions does nothing when it is imported.
+            queue += [file for file in files if file == files[0] or known.runs(tree, file)]
             if files and files[0].endswith(".py") and not files[0].startswith(without):
                 target = known.source(tree.path(files[0]), _dotted(files[0]))
                 links.append([target.digest, part, bound])
@@ -69,16 +71,21 @@ class _Tree:
     """
 
     def __init__(self, root: str, script: str):
-        self._root = root
+        inside = os.path.isdir(f"{root}/{PACKAGE}")
+        self._root, self._home = root, root if inside else str(ROOT)
         self._script_folder = os.path.dirname(script)
         self._entries: dict[str, frozenset[str]] = {}
         self._found: dict[tuple[str, ...], list[str]] = {}
         self._data: dict[str, list[str]] = {}
         near = [*self._entries_of(""), *self._entries_of(self._script_folder)]
-        self._near = {entry.partition(".")[0] for entry in near}
+        self._near = {PACKAGE, *(entry.partition(".")[0] for entry in near)}
 
     def path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self._base(name)}/{name}"
+
+    def _base(self, name: str) -> str:
+        """Where a file lies: the package is apart from the scripts where it is installed."""
+        return self._home if name.partition("/")[0] == PACKAGE else self._root
 
     def read(self, name: str) -> bytes:
         return Path(self.path(name)).read_bytes()
@@ -133,7 +140,7 @@ class _Tree:
     def _data_below(self, folder: str) -> list[str]:
         if folder not in self._data:
             self._data[folder] = [
-                f"{place}/{file}"[len(self._root) + 1 :]
+                f"{place}/{file}"[len(self._base(folder)) + 1 :]
                 for place, _, files in os.walk(self.path(folder))
                 for file in files
                 if not file.endswith((".py", ".pyc"))
@@ -166,6 +173,10 @@ class _ParsedFiles:
             self._used[key] = self._noted.get(key) or parsed(code, module)
             self._at[at] = self._used[key]
         return self._at[at]
+
+    def runs(self, tree: "_Tree", name: str) -> bool:
+        """Whether a module does anything when it is imported."""
+        return not name.endswith(".py") or self.source(tree.path(name), _dotted(name)).runs
 
     def save(self) -> None:
         if not self._used.keys() <= self._noted.keys():

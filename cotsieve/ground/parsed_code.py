@@ -54,6 +54,8 @@ class Source(NamedTuple):
     """Strings that could be the name of a file."""
     reads_its_folder: bool
     """Whether it may read any file beside it or below."""
+    runs: bool
+    """Whether importing it does more than define functions, which only their callers run."""
     fault: str
     """Why nobody can tell what it runs, with the line; empty where that can be told."""
 
@@ -78,6 +80,7 @@ def parsed(code: bytes, module: str) -> Source:
         links,
         sorted(words),
         _reads_its_folder(tree),
+        not all(map(_only_defines, tree.body)),
         f"line {line}: {what}" if what else "",
     )
 
@@ -210,6 +213,14 @@ def _drop_told_apart(tree: ast.AST) -> None:
                 if not (_is_bare_string(statement) or _is_inner_import(statement))
             ]
             node.body = kept or [ast.Pass()]
+
+
+def _only_defines(statement: ast.stmt) -> bool:
+    """A function without decorators and defaults, or nothing; docstrings are dropped by then."""
+    if not isinstance(statement, ast.FunctionDef):
+        return isinstance(statement, ast.Pass)
+    given = statement.args
+    return not (statement.decorator_list or given.defaults or given.kw_defaults)
 
 
 def _is_bare_string(statement: ast.stmt) -> bool:

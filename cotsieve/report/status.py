@@ -1,11 +1,9 @@
-"""Where a study stands, read from its files alone: python -m cotsieve.report.status STUDY.yaml.
+"""Where a study stands, read from its files alone.
 
 Nothing runs and nothing is written, so it can be asked while the study runs, on any machine that
 sees its files.
 """
 
-import argparse
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +14,6 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotsieve.ground.faults import BadInput
 from cotsieve.ground.joblog import STOPPED, duration
 from cotsieve.report.throughput import JobTime, job_times
 from cotsieve.study.plan.problems import Plan
@@ -61,6 +58,15 @@ class Progress(NamedTuple):
     """What the job of a shard last told of itself, for those that have begun and not ended."""
     stopped: tuple[str, ...] = ()
     """Shards whose job was stopped by a signal (Ctrl-C, a batch system), and when."""
+
+
+def told(study: str | Path, results: str | Path) -> str:
+    """The status of the study in a file, for the terminal; `results` holds the folders of studies.
+
+    Raises BadInput when the file cannot be used.
+    """
+    known = read_study(study_values(study), str(study))
+    return status_text(known.study, status(Plan(known), Path(results) / known.study))
 
 
 def status(plan: Plan, results: str | Path) -> list[Progress]:
@@ -262,23 +268,3 @@ def _total(found: Sequence[Progress]) -> Progress:
 def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     for index, (cell, width) in enumerate(zip(line, widths, strict=True)):
         yield cell.ljust(width) if index < 2 else cell.rjust(width)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the status of the study in a file; 1 when the file cannot be used."""
-    parser = argparse.ArgumentParser(description="Where a study stands.")
-    parser.add_argument("study", type=Path, help="the study file, such as config/config.yaml")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
-    given = parser.parse_args(arguments)
-    try:
-        study = read_study(study_values(given.study), str(given.study))
-        plan = Plan(study)
-        print(status_text(study.study, status(plan, given.results / study.study)), end="")
-    except (BadInput, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

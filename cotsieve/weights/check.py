@@ -5,42 +5,72 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotsieve.ground.faults import BadInput, Finding
+from cotsieve.ground.model_folder import is_peft
 from cotsieve.weights.architecture import Architecture
+from cotsieve.weights.codi_names import PREFIXES, without_auxiliary
 from cotsieve.weights.headers import Header, read_headers
-from cotsieve.weights.language_layers import Layer, language_layers, whole_name
+from cotsieve.weights.language_layers import Layer, ends, language_layers, whole_name
+from cotsieve.weights.layout import INDEX, weight_files
+from cotsieve.weights.peft_folder import MEND as PEFT_MEND
+from cotsieve.weights.peft_folder import check_settings, peft_folder, whole_state
 
-PREFIXES = ("codi.base_model.model.", "codi.")
 LISTED = 20
 BUFFERS = re.compile(r".*(rotary_emb\.(original_)?inv_freq|\.attn\.(bias|masked_bias))")
 """Constants that old library versions saved with the weights."""
 _TOGETHER = "The config must belong to the weights"
-MENDS = {
-    True: f"{_TOGETHER}: name the base model the checkpoint was made from.",
-    False: f"{_TOGETHER}: fetch both again, from one revision.",
-}
-"""Whether it is a CODI checkpoint, whose config lies in another folder → what to do."""
+CODI_MEND = f"{_TOGETHER}: name the base model the checkpoint was made from."
+MEND = f"{_TOGETHER}: fetch both again, from one revision."
 
 
-def checked_headers(
-    files: list[Path], architecture: Architecture | None, latent: bool
-) -> dict[str, Header]:
-    """The headers of all files, which must fit `architecture`; `latent` for CODI checkpoints.
+def checked_headers(files: list[Path], architecture: Architecture | None) -> dict[str, Header]:
+    """The headers of all files of a language model, which must fit `architecture`.
 
     None for an architecture that only the transformers library knows: then files must be whole.
     Raises BadInput with every missing, misshapen or unknown tensor. Empty where the files are too
     old to be looked into.
     """
-    weights = [file for file in files if not file.name.endswith(".json")]
+    found = _all_headers(files)
+    if found and architecture:
+        refuse([*_faults(files[0], found, architecture, ("",), MEND)], files[0], MEND)
+    return found
+
+
+def checked_codi(
+    checkpoint: Path, base: Path, architecture: Architecture, alpha: float
+) -> dict[str, Header]:
+    """As `checked_headers` those of a CODI checkpoint, under the names of one saved whole."""
+    if is_peft(checkpoint):
+        files = peft_folder(checkpoint, base)
+        found = whole_state(files, architecture, lambda place: _all_headers(weight_files(place)))
+        head, mend = files.adapters, PEFT_MEND
+    else:
+        found = _all_headers(weight_files(checkpoint))
+        head, mend = weight_files(checkpoint)[0], CODI_MEND
+    if found:
+        used = without_auxiliary(found)
+        refuse([*_faults(head, used, architecture, PREFIXES, mend)], head, mend)
+    if is_peft(checkpoint):
+        ranks = ranks_of(found)
+        check_settings(checkpoint, ranks.pop() if len(ranks) == 1 else None, alpha)
+    return found
+
+
+def ranks_of(headers: dict[str, Header]) -> set[int]:
+    """The ranks of the adapters, as their shapes say."""
+    return {header.shape[0] for name, header in headers.items() if ".lora_A." in name}
+
+
+def _all_headers(files: list[Path]) -> dict[str, Header]:
     found: dict[str, Header] = {}
     findings: list[Finding] = []
-    for file in weights:
+    for file in files:
+        if file.name.endswith(INDEX):
+            continue
         try:
             found |= read_headers(file)
         except BadInput as error:
             findings += error.findings
-    if found and architecture and not findings:
-        findings += _faults(files[0], found, architecture, latent)
-    refuse(findings, files[0], MENDS[latent])
+    refuse(findings, files[0], MEND)
     return found
 
 
@@ -54,9 +84,13 @@ def refuse(findings: list[Finding], file: Path, mend: str) -> None:
 
 
 def _faults(
-    file: Path, found: dict[str, Header], architecture: Architecture, latent: bool
+    file: Path,
+    found: dict[str, Header],
+    architecture: Architecture,
+    prefixes: tuple[str, ...],
+    mend: str,
 ) -> Iterator[Finding]:
-    prefixes, mend = PREFIXES if latent else ("",), MENDS[latent]
+    latent = prefixes == PREFIXES
     prefix = next((p for p in prefixes if any(name.startswith(p) for name in found)), None)
     if prefix is None:
         what = f"no tensor's name starts with {prefixes[0]!r} (it holds {', '.join(found)[:80]})"
@@ -97,11 +131,9 @@ def _expected(
     for layer in language_layers(architecture):
         yield from _of_layer(layer, found)
     hidden = architecture.hidden
-    gpt2 = architecture.family == "gpt2"
-    embedding = "transformer.wte.weight" if gpt2 else "model.embed_tokens.weight"
-    wanted = [embedding, "lm_head.weight"]
+    wanted = list(ends(architecture))
     if architecture.tied:
-        wanted = [name for name in wanted if name in found] or [embedding]
+        wanted = [name for name in wanted if name in found] or wanted[:1]
     rows = architecture.vocabulary if latent else architecture.base_vocabulary
     yield from ((name, (rows, hidden)) for name in wanted)
     if latent:

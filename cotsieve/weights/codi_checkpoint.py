@@ -3,9 +3,11 @@
 CODI (arXiv 2502.21074, github.com/zhenyi4/codi) trains LoRA adapters and a small projection on a
 frozen language model, and saves all three in one state dict. Its own loader tolerates missing and
 unknown keys, so that a wrong prefix leaves random adapters in place; here every key must be
-accounted for. Base weights come from the checkpoint alone, never from the base model's folder.
+accounted for. Base weights come from the checkpoint, or, where peft saved the adapters by
+themselves, from the base model's folder.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +16,16 @@ import torch
 from torch import Tensor
 
 from cotsieve.ground.faults import Finding
+from cotsieve.ground.model_folder import is_peft
 from cotsieve.weights.architecture import ADDED_TOKENS, Architecture, read_architecture
+from cotsieve.weights.codi_names import told_auxiliary, without_auxiliary
 from cotsieve.weights.files import read_state
 from cotsieve.weights.language_layers import Layer, language_layers
 from cotsieve.weights.language_weights import Stored, cast, embedding_weights
 from cotsieve.weights.layout import weight_files
 from cotsieve.weights.ledger import Ledger
+from cotsieve.weights.peft_folder import MEND as PEFT_MEND
+from cotsieve.weights.peft_folder import check_settings, peft_folder, whole_state
 from cotsieve.weights.tokenizer import load_tokenizer, vocabulary_findings
 
 if TYPE_CHECKING:
@@ -68,8 +74,7 @@ def load_codi(
     """
     architecture = read_architecture(base)
     tokenizer = load_tokenizer(base) if tokenizer is None else tokenizer
-    file = weight_files(checkpoint)[0]
-    ledger = Ledger(file, read_state(checkpoint))
+    ledger = _ledger(checkpoint, base, architecture)
     ledger.findings += vocabulary_findings(tokenizer, base, architecture.base_vocabulary)
     parts = [(layer, Stored.of(layer, ledger)) for layer in language_layers(architecture)]
     projection = _projection(ledger, architecture.hidden)
@@ -77,6 +82,8 @@ def load_codi(
     embedding = embedding_weights(ledger, architecture, note)
     rank = _rank(ledger, parts, lora_rank)
     ledger.close()
+    if is_peft(checkpoint):
+        check_settings(checkpoint, rank, lora_alpha)
 
     scale = lora_alpha / rank if rank else 0.0
     weights = {name: cast(name, tensor, dtype) for name, tensor in embedding.items()}
@@ -98,6 +105,20 @@ def load_codi(
         eot_id=first + 2,
         lora_rank=rank,
     )
+
+
+def _ledger(checkpoint: Path, base: Path, architecture: Architecture) -> Ledger:
+    """The tensors of a checkpoint in whatever form it is; what only its training used is told."""
+    if is_peft(checkpoint):
+        files = peft_folder(checkpoint, base)
+        state = whole_state(files, architecture, read_state)
+        ledger = Ledger(files.adapters, without_auxiliary(state), mend=PEFT_MEND)
+    else:
+        state = read_state(checkpoint)
+        ledger = Ledger(weight_files(checkpoint)[0], without_auxiliary(state))
+    if told_auxiliary(state):
+        logging.getLogger("cotsieve").info("%s: %s", ledger.file, told_auxiliary(state))
+    return ledger
 
 
 def _projection(ledger: Ledger, hidden: int) -> dict[str, Tensor | None]:

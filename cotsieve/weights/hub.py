@@ -48,7 +48,8 @@ def _checkpoint(spec: str, revision: str | None) -> Path:
             return folder
         revision = folder.name  # the commit: later layouts come from the same one
     heads = ", ".join(patterns[0] for patterns in CHECKPOINT_FILES)
-    raise bad(spec, f"this hub repository has none of {heads}", "Name a repository with weights.")
+    mend = "Name a repository with weights; of adapters alone, download it and give the folder."
+    raise bad(spec, f"this hub repository has none of {heads}", mend)
 
 
 def _snapshot(spec: str, revision: str | None, patterns: list[str], needed: str) -> Path:

@@ -44,6 +44,12 @@ def whole_name(name: str, names: Iterable[str], family: str) -> str:
     return stem + name if bare else name
 
 
+def ends(architecture: Architecture) -> tuple[str, str]:
+    """The names of the embedding and of the output layer."""
+    gpt2 = architecture.family == "gpt2"
+    return "transformer.wte.weight" if gpt2 else "model.embed_tokens.weight", "lm_head.weight"
+
+
 def language_layers(architecture: Architecture) -> Iterator[Layer]:
     """Every module of the language model except embedding and output layer."""
     hidden = architecture.hidden

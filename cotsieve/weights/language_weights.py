@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cotsieve.ground.faults import bad
 from cotsieve.weights.architecture import Architecture
-from cotsieve.weights.language_layers import Layer
+from cotsieve.weights.language_layers import Layer, ends
 from cotsieve.weights.ledger import Ledger
 
 
@@ -71,8 +71,7 @@ def embedding_weights(
     With `own_head` a tied model keeps an output layer that differs from its embedding, as the
     transformers library does; else the output layer's values serve as both.
     """
-    key = "transformer.wte.weight" if architecture.family == "gpt2" else "model.embed_tokens.weight"
-    head = "lm_head.weight"
+    key, head = ends(architecture)
     wanted = [key, head]
     if architecture.tied:
         wanted = [k for k in wanted if k in ledger] or [key]

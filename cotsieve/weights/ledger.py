@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.ground.faults import BadInput, Finding, bad
-
-PREFIXES = ("codi.base_model.model.", "codi.")
-"""In front of the language model's keys: as saved with adapters, and without the peft wrapper."""
+from cotsieve.weights.codi_names import PREFIXES
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 LISTED = 20

@@ -29,6 +29,9 @@ class Instead(NamedTuple):
 
 
 INSTEAD = {
+    r"cotsieve init openai/.*": Instead(None, "asks a hub"),
+    r"cotsieve (.*)": Instead(r"python -m cotsieve \1", "a command of the installed wheel"),
+    r"pip install \.": Instead(None, "tests/test_wheel.py builds and uses the wheel"),
     r"make (test|test-unit|test-slow)": Instead(
         r"make --dry-run \1", "these tests run by themselves"
     ),

@@ -78,11 +78,12 @@ def make_codi(
     format: str = "bin",
     tied: bool = True,
     attention_bias: bool = False,
+    padding: int = 0,
 ) -> MadeCodi:
     """Write `folder`/base (config and tokenizer only) and `folder`/ckpt.
 
     `format`: "bin", "safetensors", "sharded" (safetensors) or "sharded-bin". Equal arguments give
-    equal weights in every format.
+    equal weights in every format. `padding`: rows of the vocabulary beyond the tokenizer.
     """
     base, checkpoint = Path(folder) / "base", Path(folder) / "ckpt"
     base.mkdir(parents=True, exist_ok=True)
@@ -90,8 +91,9 @@ def make_codi(
     vocabulary = _save_tokenizer(base, family)
     sizes = (layers, hidden, heads, kv_heads, intermediate)
     config = _config(family, vocabulary, sizes, tied, attention_bias)
+    config.vocab_size = vocabulary + padding
     config.save_pretrained(base)
-    config.vocab_size = vocabulary + 3
+    config.vocab_size += 3
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         plain = _random_state(config, stored)

@@ -33,6 +33,8 @@ class PlainCodi:
         self.projection = {k: v.float() for k, v in made.state.items() if k.startswith("prj.")}
         self.bot = self.model.config.vocab_size - 2
         self.stop_ids = stop_ids
+        self.written = self.bot + 1
+        """Only tokens before this one are written."""
         self.embedding = self.model.get_input_embeddings().weight
         inner = self.model.transformer if made.family == "gpt2" else self.model.model
         self.blocks = inner.h if made.family == "gpt2" else inner.layers
@@ -53,7 +55,7 @@ class PlainCodi:
         token, written, gap = self.bot + 1, [], inf
         while len(written) < max_new_tokens:
             _, logits = self._forward(self.embedding[[token]], cache, None)
-            best, ids = logits[:-1].topk(2)
+            best, ids = logits[: self.written].topk(2)
             gap, token = min(gap, (best[0] - best[1]).item()), ids[0].item()
             if token in self.stop_ids:
                 break

@@ -10,8 +10,9 @@ import yaml
 
 from cotsieve.ground import tables
 from cotsieve.ground.checkout import ROOT
+from cotsieve.ground.faults import BadInput
 from cotsieve.ground.joblog import logging_to
-from cotsieve.report.status import OF_BASELINE, main, status, status_text
+from cotsieve.report.status import OF_BASELINE, status, status_text, told
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.reading import read_study
@@ -82,11 +83,10 @@ def test_a_study_that_has_not_begun_is_missing_whole(study, tmp_path):
     assert "?" in status_text("toy", [found])
 
 
-def test_the_table_says_it_in_words(study, results, tmp_path, capsys):
+def test_the_table_says_it_in_words(study, results, tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(study))
-    assert main([str(file), "--results", str(results.parent)]) == 0
-    text = capsys.readouterr().out
+    text = told(file, results.parent)
     assert "36 of 120" in text and "2 × too long (tiny, main)" in text
 
 
@@ -146,8 +146,8 @@ def test_a_job_under_way_tells_how_far_it_is(study, results):
     assert told in status_text("toy", [found])
 
 
-def test_a_wrong_study_is_told_and_not_a_traceback(tmp_path, capsys):
+def test_a_wrong_study_is_told(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("study: toy\n")
-    assert main([str(file)]) == 1
-    assert "sources" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="sources"):
+        told(file, tmp_path)

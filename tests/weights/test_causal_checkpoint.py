@@ -48,7 +48,7 @@ FORMS = {
 def test_a_form_is_run_as_the_library_runs_it(form: str, family: str, tmp_path):
     folder = make_reasoner(tmp_path, family)
     FORMS[form](folder)
-    assert checked_headers(weight_files(folder), read_architecture(folder), False)
+    assert checked_headers(weight_files(folder), read_architecture(folder))
     model, library = load(folder), stock(folder)
     for question in QUESTIONS[:2]:
         tokens = model.opened(question)

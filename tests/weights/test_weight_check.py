@@ -10,7 +10,7 @@ from test_bad_checkpoints import BAD
 
 from cotsieve.ground.faults import BadInput
 from cotsieve.weights.architecture import read_architecture
-from cotsieve.weights.check import checked_headers
+from cotsieve.weights.check import checked_codi, checked_headers
 from cotsieve.weights.codi_checkpoint import load_codi
 from cotsieve.weights.headers import read_headers
 from cotsieve.weights.layout import weight_files
@@ -28,7 +28,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> MadeCodi:
 @pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2"])
 def test_headers_are_those_of_the_tensors(family: str, format: str, tmp_path: Path):
     made = make_codi(tmp_path, family, format=format)
-    found = checked_headers(weight_files(made.checkpoint), read_architecture(made.base), True)
+    found = checked_codi(made.checkpoint, made.base, read_architecture(made.base), made.alpha)
     assert {name: header.shape for name, header in found.items()} == {
         name: tuple(tensor.shape) for name, tensor in made.state.items()
     }
@@ -41,9 +41,9 @@ def test_a_plain_language_model(tmp_path: Path):
     model.save_pretrained(tmp_path / "plain")
     shape = read_architecture(tmp_path / "plain")  # its three added tokens are its own
     files = weight_files(tmp_path / "plain")
-    assert len(checked_headers(files, shape, False)) == len(read_headers(files[0])) > 10
+    assert len(checked_headers(files, shape)) == len(read_headers(files[0])) > 10
     with pytest.raises(BadInput, match="codi"):
-        checked_headers(files, shape, True)
+        checked_codi(tmp_path / "plain", tmp_path / "plain", shape, 1.0)
 
 
 @pytest.mark.parametrize("case", [case for case in BAD if case not in ONLY_VALUES_TELL])
@@ -52,7 +52,7 @@ def test_the_same_tensors_are_found_wrong(case: str, llama: MadeCodi, tmp_path: 
     with pytest.raises(BadInput) as loading:
         load_codi(tmp_path, llama.base, llama.rank, llama.alpha)
     with pytest.raises(BadInput) as looking:
-        checked_headers(weight_files(tmp_path), read_architecture(llama.base), True)
+        checked_codi(tmp_path, llama.base, read_architecture(llama.base), llama.alpha)
     found = [finding.where for finding in looking.value.findings]
     assert found == [finding.where for finding in loading.value.findings][: len(found)]
 

@@ -12,9 +12,10 @@ from running import files_under
 
 def explained(place: Place) -> list[str]:
     done = subprocess.run(
-        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
-        env=os.environ | {"COTSIEVE_CACHE": str(place.work / ".cotsieve")},
+        env=os.environ
+        | {"COTSIEVE_CACHE": str(place.work / ".cotsieve"), "PYTHONPATH": str(place.checkout)},
         text=True,
         capture_output=True,
         timeout=120,
@@ -71,8 +72,9 @@ def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Pat
     place = finished.copied_to(tmp_path)
     place.change_study({"decoding": {"max_new_tokens": "many"}})
     done = subprocess.run(
-        [sys.executable, place.checkout / "workflow" / "explain.py", "study.yaml"],
+        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
+        env=os.environ | {"PYTHONPATH": str(place.checkout)},
         text=True,
         capture_output=True,
     )

@@ -53,7 +53,7 @@ MERGED_FILE, NECESSITY_FILE = (
 
 def preflight(folder: Path) -> str:
     """What `make preflight` says."""
-    command = [sys.executable, "-m", "cotsieve.study.checks.preflight", "study.yaml"]
+    command = [sys.executable, "-m", "cotsieve", "check", "study.yaml"]
     place = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     return subprocess.run(command, **place, text=True, capture_output=True, check=True).stdout
 

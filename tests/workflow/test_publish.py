@@ -18,11 +18,13 @@ from cotsieve.ground.version import VERSION
 def publish(folder: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     hub = {"HF_ENDPOINT": address, "HF_TOKEN": "secret", "HF_HUB_DISABLE_XET": "1"}
     hub |= {"HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1", "HF_HOME": str(folder / "hub")}
-    command = [sys.executable, str(ROOT / "workflow" / "publish.py"), "study.yaml"]
+    command = [sys.executable, "-m", "cotsieve", "publish", "study.yaml"]
     return subprocess.run(
         [*command, "--directory", str(folder), *arguments],
         cwd=folder,
-        env=os.environ | hub | {"COTSIEVE_CACHE": str(folder / ".cotsieve")},
+        env=os.environ
+        | hub
+        | {"COTSIEVE_CACHE": str(folder / ".cotsieve"), "PYTHONPATH": str(ROOT)},
         text=True,
         capture_output=True,
         timeout=300,

@@ -9,10 +9,10 @@ import pytest
 from running import ROOT, snakemake
 
 COMMANDS = {
-    "preflight": ("-m", "cotsieve.study.checks.preflight"),
-    "status": ("-m", "cotsieve.report.status"),
-    "explain": (str(ROOT / "workflow" / "explain.py"),),
-    "publish": (str(ROOT / "workflow" / "publish.py"), "--repo", "me/needs-cot"),
+    "check": (),
+    "status": (),
+    "explain": (),
+    "publish": ("--repo", "me/needs-cot"),
 }
 OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
 """What a make that runs the tests would tell the one that is tested."""
@@ -39,7 +39,7 @@ def place(folder: Path, file: str) -> str:
 def test_a_command_of_python(command, file, tmp_path):
     told = place(tmp_path, file)
     done = subprocess.run(
-        [sys.executable, *COMMANDS[command], "study.yaml"],
+        [sys.executable, "-m", "cotsieve", command, "study.yaml", *COMMANDS[command]],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         text=True,

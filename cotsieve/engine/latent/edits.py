@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotsieve.engine.decoder import Edit, at_least_float32
+from cotsieve.engine.block import at_least_float32
+from cotsieve.engine.decoder import Edit
 from cotsieve.engine.latent.vocabulary import Vocabulary
 from cotsieve.engine.latent.vocabulary_edits import are_numbers, vocabulary_change
 from cotsieve.ground.seeds import seed_from

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cotsieve.engine.block import at_least_float32, like
 from cotsieve.engine.continuations import Continuations
-from cotsieve.engine.decoder import Decoder, at_least_float32, like
+from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding, Finished, Rows, decode, join
 from cotsieve.engine.latent.edits import Batch, Edits, Recorder, Site
 from cotsieve.engine.latent.reading import read_all_but_last

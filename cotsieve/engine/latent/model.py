@@ -11,12 +11,13 @@ import torch
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding
 from cotsieve.engine.devices import DTYPES, chosen_device, chosen_rows, set_matmul_mode
+from cotsieve.engine.gpu.checked import chains_for
 from cotsieve.engine.latent.engine import LatentEngine, LatentStyle, Projection
 from cotsieve.engine.latent.narrow import LEAST_LEADS, Doubt, Gate, exact_format
 from cotsieve.engine.latent.vocabulary import Vocabulary
 from cotsieve.weights.architecture import Architecture, inverse_frequencies
 from cotsieve.weights.codi_checkpoint import CodiCheckpoint, load_codi
-from cotsieve.weights.tokenizer import decode, encode_questions, load_tokenizer, stop_ids
+from cotsieve.weights.tokenizer import decode, encode_questions, entries, load_tokenizer, stop_ids
 
 TYPICAL_PROMPT = 256
 """Tokens; GSM8K's longest question has 210."""
@@ -134,13 +135,17 @@ class _Parts:
             device=self.device,
             dtype=DTYPES[precision],
         )
+        if chains := chains_for(self.device, shape, decoder.dtype):
+            decoder.fuse(chains)
         vocabulary = Vocabulary(decoder, self.tokenizer)
         at_number = self.decoding["stop_at"] == "number"
         # Published evaluations compare all logits but the last: end-of-thought is never written.
+        # Where the vocabulary is padded, no row beyond the tokenizer is.
+        size = entries(self.tokenizer)
         greedy = Decoding(
             most,
             self.ends | (vocabulary.number_ids if at_number else frozenset()),
-            shape.vocabulary - 1,
+            size if size < shape.base_vocabulary else shape.vocabulary - 1,
             keep_last=at_number,
         )
         tokens = min(shape.max_positions, TYPICAL_PROMPT + most)

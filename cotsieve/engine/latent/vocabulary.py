@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cotsieve.engine.decoder import Decoder, at_least_float32
+from cotsieve.engine.block import at_least_float32
+from cotsieve.engine.decoder import Decoder
 from cotsieve.ground.faults import bad
 from cotsieve.weights.tokenizer import decode
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cotsieve.engine.decoder import at_least_float32
+from cotsieve.engine.block import at_least_float32
 from cotsieve.engine.latent.vocabulary import Vocabulary
 from cotsieve.interventions.thoughts import Intervention
 

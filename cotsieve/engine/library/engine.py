@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.engine.decoding import Decoding
-from cotsieve.engine.graphs import Graphs
+from cotsieve.engine.gpu.graphs import Graphs
 from cotsieve.engine.library.cached_rows import CachedRows, cache_of, layers_of
 from cotsieve.engine.library.model import LibraryDecoder
 from cotsieve.engine.written.engine import WritingEngine

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from cotsieve.engine.attention import CHUNK
+from cotsieve.engine.chunks import CHUNK
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.decoding import Decoding, Finished
 from cotsieve.engine.devices import free_bytes
-from cotsieve.engine.gpu import kernels_for
-from cotsieve.engine.graphs import Graphs
+from cotsieve.engine.gpu.checked import picker_for, walker_for
+from cotsieve.engine.gpu.graphs import Graphs
 from cotsieve.engine.slots import Sizes, place_bytes
 from cotsieve.engine.written.rows import LeanRows, rounded
 from cotsieve.engine.written.run import Run
@@ -60,10 +60,11 @@ class WritingEngine:
             self._kept = None  # so that its memory is free
             sizes = self._sizes(waiting, free_bytes(self.decoder.device) // bytes_each)
             decoder, how = self.decoder, self.how
-            kernels = kernels_for(decoder.device, decoder.architecture, decoder.dtype)
-            rows = LeanRows(decoder, how.vocabulary, sizes, kernels)
-            seats = Seats(sizes.seats, how, decoder.device, kernels and kernels.picker(how))
-            self._kept = rows, seats, Graphs(kernels is not None)
+            walker = walker_for(decoder.device, decoder.architecture, decoder.dtype)
+            picker = picker_for(decoder.device, how)
+            rows = LeanRows(decoder, how.vocabulary, sizes, walker, narrow=picker is not None)
+            seats = Seats(sizes.seats, how, decoder.device, picker)
+            self._kept = rows, seats, Graphs(walker is not None)
         return self._kept
 
     def near(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cotsieve.engine.attention import CHUNK
+from cotsieve.engine.chunks import CHUNK
 from cotsieve.engine.decoder import Decoder
 from cotsieve.engine.slots import Sizes, Slots
 from cotsieve.engine.written.reading import Text, read
@@ -25,9 +25,12 @@ class LeanRows:
     dense = False
     """Whether rows must stand side by side."""
 
-    def __init__(self, decoder: Decoder, vocabulary: int, sizes: Sizes, kernels=None):
-        """`vocabulary`: so many scores are asked for."""
+    def __init__(
+        self, decoder: Decoder, vocabulary: int, sizes: Sizes, kernels=None, narrow: bool = False
+    ):
+        """`vocabulary`: so many scores are asked for; `narrow`: in the format of the model."""
         self.decoder, self.vocabulary, self.sizes = decoder, vocabulary, sizes
+        self.narrow = narrow
         self.seats, self.look = sizes.seats, LOOK.get(decoder.device.type, LOOK["cuda"])
         self.slots = Slots(
             decoder.architecture, sizes, device=decoder.device, dtype=decoder.dtype, kernels=kernels
@@ -107,7 +110,7 @@ class LeanRows:
         """Feed these seats a token each, (n,) int64; scores of the next, (n, vocabulary)."""
         at = self.slots.step(seats, self.longest(), self._groups)
         hidden = self.decoder.run(self.decoder.embed(last)[:, None], at)
-        return self.decoder.logits(hidden[:, 0], self.vocabulary)
+        return self.decoder.logits(hidden[:, 0], self.vocabulary, narrow=self.narrow)
 
     def go_on(self, seats: Tensor | slice, going: Tensor) -> None:
         """Which of the seats feed a new token next; the others would feed their last again."""
@@ -219,7 +222,7 @@ class LeanRows:
         self.read += sum(len(text.tokens) for text in texts)
         for places, hidden in read(self.decoder, self.slots, texts, self.sizes.capacity):
             order += places
-            found.append(self.decoder.logits(hidden, self.vocabulary))
+            found.append(self.decoder.logits(hidden, self.vocabulary, narrow=self.narrow))
         scores = torch.cat(found)
         return scores[torch.tensor(order, device=scores.device).argsort()]
 

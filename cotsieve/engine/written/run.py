@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cotsieve.engine.decoding import Finished
-from cotsieve.engine.graphs import Graphs
+from cotsieve.engine.gpu.graphs import Graphs
 from cotsieve.engine.memory import OUT_OF_MEMORY, failed_for_memory, release_memory
 from cotsieve.engine.written.seats import BROKEN, LIVE, UNSURE, Seats
 from cotsieve.engine.written.starts import Family, Start, family_of

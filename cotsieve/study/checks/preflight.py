@@ -27,8 +27,9 @@ from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.reading import read_study
-from cotsieve.weights.architecture import Outline, read_config
-from cotsieve.weights.check import checked_headers
+from cotsieve.weights.architecture import Architecture, Outline, read_config
+from cotsieve.weights.check import checked_codi, checked_headers, ranks_of
+from cotsieve.weights.codi_names import told_auxiliary, without_auxiliary
 from cotsieve.weights.headers import Header
 from cotsieve.weights.layout import weight_files
 from cotsieve.weights.outline import is_lean, safetensors_files, why_library
@@ -139,11 +140,10 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
         return
     lines += replaced_files(Path("results") / plan.study.study, name, model)
     latent = isinstance(model, Model)
-    if is_lean(shape):
-        files = weight_files(located(weights))
-        headers = checked_headers(files, shape, latent)
-        if latent:
-            _check_rank(f"models.{name}.lora.rank", model.lora.rank, headers)
+    if latent:
+        headers = _check_codi(name, model, shape, lines)
+    elif is_lean(shape):
+        headers = checked_headers(weight_files(located(weights)), shape)
     else:
         headers = _check_library_model(name, located(base), lines)
     count = capacity.parameters(headers.values())
@@ -153,9 +153,22 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
         lines.append(_check_memory(plan, name, shape, count, tokens))
 
 
+def _check_codi(
+    name: str, model: Model, shape: Architecture, lines: list[str]
+) -> dict[str, Header]:
+    """The headers of a CODI checkpoint; what only its training used is told and left out."""
+    where = located(model.checkpoint), located(model.base)
+    headers = checked_codi(*where, shape, model.lora.alpha)
+    _check_rank(f"models.{name}.lora.rank", model.lora.rank, headers)
+    told = told_auxiliary(headers)
+    if told:
+        lines.append(f"{name}: {told}")
+    return without_auxiliary(headers)
+
+
 def _check_rank(where: str, said: int | None, headers: dict[str, Header]) -> None:
     """The rank of the adapters is seen in their shapes; what the study says must be that."""
-    ranks = {header.shape[0] for name, header in headers.items() if "lora_A" in name}
+    ranks = ranks_of(headers)
     if said is None or not headers or ranks == {said}:
         return
     there = f"the adapters have rank {', '.join(map(str, sorted(ranks)))}"
@@ -168,7 +181,7 @@ def _check_library_model(name: str, folder: Path, lines: list[str]) -> dict[str,
     from cotsieve.engine.library.check import check_library_weights  # seconds: it needs torch
 
     files = safetensors_files(folder)
-    headers = checked_headers(files, None, latent=False)
+    headers = checked_headers(files, None)
     why = why_library(read_config(folder / "config.json"))
     lines.append(f"{name}: run by the transformers library's own model ({why})")
     remark = check_library_weights(folder, files[0], headers)
@@ -242,7 +255,3 @@ def main(file: str) -> int:
         return 1
     print("\n".join(lines))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -9,7 +9,7 @@ from typing import Any
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
 from cotsieve.ground.fingerprint import reached_files
-from cotsieve.ground.model_folder import BASE_FILES
+from cotsieve.ground.model_folder import ADAPTER_CONFIG, BASE_FILES, beside_adapters, is_peft
 from cotsieve.ground.seeds import digest
 from cotsieve.study.settings.anchors import WORDS, Anchors
 from cotsieve.study.settings.models import Model, ReasoningModel
@@ -80,7 +80,9 @@ def model_identity(model: Model | ReasoningModel, batch_rows: int | str = "auto"
         content = _content(model.model, model.revision, _all_files)
         return definition | {"model": content} | _rendered(model)
     definition["checkpoint"] = _content(model.checkpoint, model.revision, _weight_files)
-    definition["base"] = _content(model.base, model.base_revision, _base_files)
+    _, _, needed = model_places(model)["base"]
+    files = _base_files if needed == "base" else _all_files
+    definition["base"] = _content(model.base, model.base_revision, files)
     return definition
 
 
@@ -106,9 +108,10 @@ def model_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | No
     """Part → folder or repository, revision, and what is needed of it."""
     if isinstance(model, ReasoningModel):
         return {"model": (model.model, model.revision, "model")}
+    adapters = is_local(model.checkpoint) and is_peft(located(model.checkpoint))
     return {
         "checkpoint": (model.checkpoint, model.revision, "checkpoint"),
-        "base": (model.base, model.base_revision, "base"),
+        "base": (model.base, model.base_revision, "model" if adapters else "base"),
     }
 
 
@@ -173,6 +176,9 @@ def _weight_files(path: Path) -> list[Path]:
     """Every weight file: an unused one may cost a rerun, a missed one a wrong result."""
     if path.is_file():
         return [path]
+    if is_peft(path):
+        adapters = path.glob("adapter_model.*")
+        return sorted([path / ADAPTER_CONFIG, *adapters, *beside_adapters(path)])
     found = sorted(
         file
         for file in path.iterdir()

@@ -13,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotsieve.ground.checkout import ROOT
+from cotsieve.ground.checkout import ROOT, SHIPPED
 from cotsieve.ground.faults import BadInput, bad
 from cotsieve.ground.files import content_digest, digests_told, stamp_of
 from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.parsed_code import PACKAGE
 from cotsieve.ground.seeds import digest
 from cotsieve.study.identity.records import FOLDER
 
@@ -52,15 +53,15 @@ class Used(NamedTuple):
                 raise changed(path)
         code: dict[str, str] = {}
         with suppress(SyntaxError, OSError, BadInput):  # as while it is being edited
-            code = reached_files(self.script, ROOT)
+            code = reached_files(self.script, SHIPPED)
         if digest(code) != self.code or self._changed_at_start(code):
-            raise changed(f"{ROOT / self.script} and the code it uses")
-        return Unchanged(stamps | {name: stamp_of(name) for name in map(_in_checkout, code)})
+            raise changed(f"{SHIPPED / self.script} and the code it uses")
+        return Unchanged(stamps | {name: stamp_of(name) for name in map(_place, code)})
 
     def _changed_at_start(self, code: Iterable[str]) -> bool:
         """Whether a file changed while this process began, and so imported it."""
         began, now = _began(), time.time()
-        changes = (os.stat(_in_checkout(name)).st_ctime for name in code)
+        changes = (os.stat(_place(name)).st_ctime for name in code)
         return any(began <= change <= now for change in changes)
 
 
@@ -128,8 +129,9 @@ def _is_table_of(path: str, record: str, identity: str) -> bool:
     return False
 
 
-def _in_checkout(name: str) -> str:
-    return f"{ROOT}/{name}"
+def _place(name: str) -> str:
+    """Where a file of the package or of its workflow lies."""
+    return f"{ROOT if name.startswith(f'{PACKAGE}/') else SHIPPED}/{name}"
 
 
 def _began() -> float:

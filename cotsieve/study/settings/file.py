@@ -1,14 +1,12 @@
 """A study file as plain values, or why it is none, in one message that helps to mend it.
 
-Alone, `python -m cotsieve.study.settings.file FILE…` says nothing but what is wrong: Snakemake,
-which reads the file by itself, meets one that is missing or broken with a traceback. And study
-files that the loader takes, but nobody can mean, are refused: it keeps the last of two equal keys,
-and follows anchors wherever they lead.
+Snakemake, which reads the file by itself, meets one that is missing or broken with a traceback. And
+study files that the loader takes, but nobody can mean, are refused: it keeps the last of two equal
+keys, and follows anchors wherever they lead.
 """
 
 import difflib
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -101,18 +99,6 @@ def _loaded(path: Path, text: str) -> Any:
         raise bad(path, what, f"Correct the text; {MEND}") from None
 
 
-def main(files: Sequence[str]) -> int:
-    """Tell what is wrong with study files as files; the exit code."""
-    found = 0
-    for file in files:
-        try:
-            study_values(file)
-        except BadInput as error:
-            print(error, file=sys.stderr)
-            found = 1
-    return found
-
-
 MOST_VALUES, MOST_DEPTH = 100_000, 50
 """Of a study file with its anchors written out; a few lines of anchors can stand for billions."""
 
@@ -168,7 +154,3 @@ def _repeated(path: str, node: yaml.Node | None, steps: tuple[str, ...]) -> Iter
             what = f"the key stands there twice, on lines {lines}"
             yield Finding(f"{path}: {'.'.join(here)}", what, "Keep one of the two.")
         yield from _repeated(path, value, here)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -7,8 +7,10 @@ import torch
 from starts import LENGTHS, lone, relatives, run, starts, tokens
 from written import GREEDY, SAMPLED, load, make_reasoner, stock, written_on
 
+from cotsieve.engine.slots import Sizes
 from cotsieve.engine.written import engine as writing
-from cotsieve.engine.written.starts import Start, families
+from cotsieve.engine.written.rows import LeanRows
+from cotsieve.engine.written.starts import Start, families, family_of
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,18 @@ def test_what_a_family_shares_is_read_once(folder):
     sizes = [len(family.members) for family in families(groups[0], 64)]
     assert max(sizes) >= 5
     assert [len(f.members) for f in families(groups[0], 2)] == [2, 2, 2, 1]
+
+
+def test_seats_of_rows_that_ended_lie_before_the_longest(folder):
+    """They are fed with the others, and kernels walk over as many keys as the longest row has."""
+    decoder = load(folder).engine.decoder
+    rows = LeanRows(decoder, 250, Sizes(2, 512))
+    with torch.inference_mode():
+        rows.begin(
+            [family_of([Start((n, 0), tokens(count))]) for n, count in enumerate((300, 5))], (0, 1)
+        )
+        rows.leave([0], broken=[])
+    assert rows.longest() == 6 > int(rows.slots.places.max()) and not rows.slots.shared.any()
 
 
 @pytest.mark.parametrize("rows", [2, 5])

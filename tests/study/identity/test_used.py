@@ -26,7 +26,8 @@ RESULTS = Path("results/toy")
 def planned(tmp_path, monkeypatch) -> Used:
     """A job that reads a file of the user and a table, in a checkout of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(used, "ROOT", tmp_path)
+    for name in ("ROOT", "SHIPPED"):
+        monkeypatch.setattr(used, name, tmp_path)
     monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(used, "_began", lambda: float("inf"))  # the checkout is made by the test
     for name, text in CODE.items():

@@ -8,7 +8,7 @@ import yaml
 from studies import MINIMAL
 
 from cotsieve.ground.faults import BadInput
-from cotsieve.study.settings.file import main, origin_of, study_values
+from cotsieve.study.settings.file import origin_of, study_values
 
 WRONG = {
     # what stands in the file → the message behind its name
@@ -29,15 +29,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_study_file_is_told(wrong: str, tmp_path: Path, capsys):
+def test_what_is_no_study_file_is_told(wrong: str, tmp_path: Path):
     text, told = WRONG[wrong]
     path = tmp_path / "study.yaml"
     path.write_bytes(text)
     with pytest.raises(BadInput) as caught:
         study_values(path)
     assert str(caught.value).startswith(f"{path}{told}")
-    assert main([str(path)]) == 1
-    assert capsys.readouterr().err == f"{caught.value}\n"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path):
@@ -58,7 +56,6 @@ def test_what_snakemake_takes_is_taken(tmp_path: Path):
     (tmp_path / "a.json").write_text(json.dumps(MINIMAL, indent="\t"))  # YAML has no such tabs
     for name in ("a.yaml", "a.json"):
         assert study_values(tmp_path / name) == MINIMAL
-        assert main([str(tmp_path / name)]) == 0
 
 
 def test_messages_name_the_file_that_says_it_all(tmp_path: Path, monkeypatch):

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from cotsieve.engine import gpu
-from cotsieve.engine.graphs import Graphs
+from cotsieve.engine.decoding import Decoding
+from cotsieve.engine.gpu import checked
+from cotsieve.engine.gpu.graphs import Graphs
 from cotsieve.engine.sampling import GOLDEN, uniform
 from cotsieve.weights.architecture import Architecture
 
 CPU = torch.device("cpu")
 
 
-def shape(heads: int, kv_heads: int, size: int) -> Architecture:
+def shape(heads: int, kv_heads: int, size: int, family: str = "llama") -> Architecture:
     return Architecture(
-        family="llama", layers=1, hidden=32, heads=heads, kv_heads=kv_heads, head_dim=size,
+        family=family, layers=1, hidden=32, heads=heads, kv_heads=kv_heads, head_dim=size,
         intermediate=32, vocabulary=64, base_vocabulary=64, norm_eps=1e-5, max_positions=1024,
         activation="silu", tied=True,
     )  # fmt: skip
@@ -27,18 +28,19 @@ def shape(heads: int, kv_heads: int, size: int) -> Architecture:
 CHECK = """
 import torch
 from test_kernels import CPU, shape
-from cotsieve.engine import gpu, kernels
-gpu._check_tokens(kernels, CPU)
-for heads in ((6, 2, 16), (5, 5, 20), (4, 1, 8)):
-    for dtype in (torch.float32, torch.float16):
-        gpu._check_attention(kernels, CPU, shape(*heads), dtype)
+from cotsieve.engine.gpu import checked, launching
+checked._check_tokens(launching, CPU)
+for heads, dtype in (((6, 2, 16), torch.float16), ((5, 5, 20), torch.float32)):
+    checked._check_attention(launching, CPU, shape(*heads), dtype)
+for heads, family in (((6, 2, 16), "llama"), ((5, 5, 20), "qwen3")):
+    checked._check_chains(launching, CPU, shape(*heads, family), torch.float16)
 """
 
 
 def test_rows_find_and_choose_what_they_do_in_torch():
     """The same bits whether their beginning is shared or not; in a process of its own, since
     Triton must know when it is imported that its kernels are to be interpreted."""
-    pytest.importorskip("triton", reason="needs Triton, which torch for GPUs brings")
+    pytest.importorskip("triton", reason="needs Triton, which is for Linux")
     paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     told = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": paths}
     command = [sys.executable, "-c", CHECK]
@@ -48,7 +50,7 @@ def test_rows_find_and_choose_what_they_do_in_torch():
 
 def test_torch_alone_finds_the_same_bits_behind_a_shared_text():
     for dtype in (torch.float16, torch.bfloat16):
-        found = [gpu._found(None, CPU, shape(6, 2, 16), dtype, shared) for shared in (0, 256)]
+        found = [checked._found(None, CPU, shape(6, 2, 16), dtype, shared) for shared in (0, 256)]
         assert found[0].equal(found[1])
 
 
@@ -56,9 +58,12 @@ def test_kernels_that_compute_something_else_are_not_used(caplog, monkeypatch):
     def wrong(*_):
         raise RuntimeError("they choose other tokens")
 
-    monkeypatch.setattr(gpu, "_check_tokens", wrong)
-    assert gpu.kernels_for(torch.device("cuda", 7), shape(4, 2, 8), torch.float16) is None
-    assert len(caplog.records) == 1 and "torch alone" in caplog.text
+    for check in ("_check_tokens", "_check_attention", "_check_chains"):
+        monkeypatch.setattr(checked, check, wrong)
+    model = torch.device("cuda", 7), shape(4, 2, 8), torch.float16
+    assert checked.walker_for(*model) is None and checked.chains_for(*model) is None
+    assert checked.picker_for(model[0], Decoding(1, frozenset(), 5)) is None
+    assert len(caplog.records) == 3 and all("torch alone" in r.getMessage() for r in caplog.records)
 
 
 def test_a_graph_that_cannot_be_captured_is_told_once(caplog):

@@ -1,28 +1,22 @@
-"""Show what publishing a model's dataset on the Hugging Face hub would do; with --push, do it."""
+"""Showing what publishing a model's dataset on the Hugging Face hub would do, and doing it."""
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import OutputSettings
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
-
-from explain import planned  # noqa: E402
-
-from cotsieve.findings.dataset.publishing import (  # noqa: E402
+from cotsieve.cli.explaining import planned
+from cotsieve.findings.dataset.publishing import (
     DATASET,
     TRACE_DATASET,
     Kind,
     LocalFile,
     checked_files,
 )
-from cotsieve.findings.dataset.repository import (  # noqa: E402
-    MAIN,
+from cotsieve.findings.dataset.repository import (
     Repository,
     check_name,
     look,
@@ -30,48 +24,42 @@ from cotsieve.findings.dataset.repository import (  # noqa: E402
     state,
     upload,
 )
-from cotsieve.findings.necessity.judging import NECESSITY  # noqa: E402
-from cotsieve.findings.necessity.net_effect import require_net  # noqa: E402
-from cotsieve.ground import tables  # noqa: E402
-from cotsieve.ground.faults import BadInput, bad  # noqa: E402
-from cotsieve.study.checks.explain import grouped  # noqa: E402
-from cotsieve.study.settings.file import study_values  # noqa: E402
-from cotsieve.study.settings.reading import read_study  # noqa: E402
-from cotsieve.study.settings.study import Study  # noqa: E402
+from cotsieve.findings.necessity.judging import NECESSITY
+from cotsieve.findings.necessity.net_effect import require_net
+from cotsieve.ground import tables
+from cotsieve.ground.faults import BadInput, bad
+from cotsieve.study.checks.explain import grouped
+from cotsieve.study.settings.file import study_values
+from cotsieve.study.settings.reading import read_study
+from cotsieve.study.settings.study import Study
 
 
-def main() -> int:
-    """Print what is published; 1 when it cannot be, with the reason and the mend."""
-    given = _arguments()
-    try:
-        check_name(given.repo)
-        study = read_study(study_values(given.study), str(given.study))
-        kind = TRACE_DATASET if given.traces else DATASET
-        model = _model(study, given.model, kind)
-        folder = Path("results") / study.study / kind.folder / model
-        _refuse_stale(given, folder, kind)
-        _refuse_without_net(given.directory, study, model, kind)
-        files = checked_files(given.directory / folder, kind, study.study, model)
-        _publish(given, study.study, model, folder, files)
-    except (BadInput, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+class Wanted(NamedTuple):
+    """What is to be published, and where."""
+
+    study: Path
+    repo: str
+    model: str
+    traces: bool
+    branch: str
+    private: bool
+    push: bool
+    directory: Path
+    """Absolute, since planning changes the working directory."""
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="study file")
-    parser.add_argument("--repo", default="", help="dataset repository, as owner/name")
-    parser.add_argument("--model", default="", help="model of the study; needed if there are more")
-    parser.add_argument("--traces", action="store_true", help="its verified traces instead")
-    parser.add_argument("--branch", default=MAIN, help=f"default: {MAIN}")
-    parser.add_argument("--private", action="store_true", help="make a new repository private")
-    parser.add_argument("--push", action="store_true", help="upload; default: show")
-    parser.add_argument("--directory", type=Path, default=Path(), help="working directory")
-    given = parser.parse_args()
-    given.directory = given.directory.absolute()  # planning changes the working directory
-    return given
+def publish_dataset(given: Wanted) -> None:
+    """Print what is published, and publish it if it is to be pushed. Raises BadInput when it
+    cannot be, with the mend."""
+    check_name(given.repo)
+    study = read_study(study_values(given.study), str(given.study))
+    kind = TRACE_DATASET if given.traces else DATASET
+    model = _model(study, given.model, kind)
+    folder = Path("results") / study.study / kind.folder / model
+    _refuse_stale(given, folder, kind)
+    _refuse_without_net(given.directory, study, model, kind)
+    files = checked_files(given.directory / folder, kind, study.study, model)
+    _publish(given, study.study, model, folder, files)
 
 
 def _model(study: Study, name: str, kind: Kind) -> str:
@@ -90,7 +78,7 @@ def _model(study: Study, name: str, kind: Kind) -> str:
     raise bad("model", what, f"Name one of {', '.join(known) or '(none)'}: MODEL=name.")
 
 
-def _refuse_stale(given: argparse.Namespace, folder: Path, kind: Kind) -> None:
+def _refuse_stale(given: Wanted, folder: Path, kind: Kind) -> None:
     """Raise BadInput when the workflow would make any of the files again."""
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         targets = [str(folder / path) for path in kind.files]
@@ -117,7 +105,7 @@ def _refuse_without_net(directory: Path, study: Study, model: str, kind: Kind) -
 
 
 def _publish(
-    given: argparse.Namespace, study: str, model: str, folder: Path, files: Sequence[LocalFile]
+    given: Wanted, study: str, model: str, folder: Path, files: Sequence[LocalFile]
 ) -> None:
     try:
         found = look(given.repo, given.branch)
@@ -139,7 +127,7 @@ def _publish(
 
 
 def _lines(
-    given: argparse.Namespace, folder: Path, files: Sequence[LocalFile], found: Repository | None
+    given: Wanted, folder: Path, files: Sequence[LocalFile], found: Repository | None
 ) -> list[str]:
     """A line on the repository, one per file with its size and what becomes of it, and a sum."""
     private = found.private if found and found.exists else given.private
@@ -155,7 +143,3 @@ def _lines(
     sizes = sum(file.size for file in wanted)
     lines.append(f"{len(wanted)} of {len(files)} files to upload, {sizes:,} bytes")
     return lines
-
-
-if __name__ == "__main__":
-    sys.exit(main())

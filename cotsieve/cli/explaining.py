@@ -1,8 +1,6 @@
-"""Say for every job that would run what changed since its result was made; nothing is run."""
+"""Saying for every job that would run what changed since its result was made; nothing is run."""
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,41 +15,22 @@ from snakemake.settings.types import (
     ResourceSettings,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from cotsieve.ground.faults import BadInput  # noqa: E402
-from cotsieve.ground.named_params import named  # noqa: E402
-from cotsieve.study.checks.explain import (  # noqa: E402
-    EditedRows,
-    Explained,
-    changes,
-    grouped,
-)
-from cotsieve.study.identity.deciding import fault  # noqa: E402
-from cotsieve.study.identity.ingredients import code_names  # noqa: E402
-from cotsieve.study.identity.records import UNKNOWN, recorded_params  # noqa: E402
-from cotsieve.study.identity.used import PARAM  # noqa: E402
-from cotsieve.study.settings.file import study_values  # noqa: E402
-
-SCRIPTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow/scripts").glob("*.py")]
+from cotsieve.ground.checkout import SHIPPED
+from cotsieve.ground.named_params import named
+from cotsieve.study.checks.explain import EditedRows, Explained, changes, grouped
+from cotsieve.study.identity.deciding import fault
+from cotsieve.study.identity.ingredients import code_names
+from cotsieve.study.identity.records import UNKNOWN, recorded_params
+from cotsieve.study.identity.used import PARAM
+from cotsieve.study.settings.file import study_values
 
 
-def main() -> int:
-    """Print a line per rule and reason."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="study file")
-    parser.add_argument("targets", nargs="*", help="files to make; default: all")
-    parser.add_argument("--directory", type=Path, help="working directory")
-    given = parser.parse_args()
-    try:
-        study_values(given.study)
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 1
+def explain_study(study: Path, directory: Path | None, targets: list[str]) -> int:
+    """Print a line per rule and reason; the exit code."""
+    study_values(study)
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         try:
-            lines = grouped(planned(api, given.study, given.directory, given.targets))
+            lines = grouped(planned(api, study, directory, targets))
         except Exception as error:  # told as snakemake tells it, without a traceback
             api.print_exception(error)
             return 1
@@ -63,11 +42,11 @@ def planned(
     api: SnakemakeApi, study: Path, directory: Path | None, targets: list[str]
 ) -> list[Explained]:
     """The jobs a run of the study would start, as `profiles/default` lets it start them."""
-    profile = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
+    profile = yaml.safe_load((SHIPPED / "profiles/default/config.yaml").read_text())
     workflow_api = api.workflow(
         ResourceSettings(cores=1),
         ConfigSettings(configfiles=[study.absolute()]),
-        snakefile=ROOT / "Snakefile",
+        snakefile=SHIPPED / "Snakefile",
         workdir=directory,
     )
     workflow_api.dag(
@@ -84,7 +63,8 @@ def planned(
     needed = set(workflow.dag.needrun_jobs())
     plan = workflow.globals["plan"]
     edited = EditedRows(plan, Path("results") / plan.study.study / "problems.parquet")
-    names = code_names(SCRIPTS, ROOT)
+    scripts = (SHIPPED / "workflow/scripts").glob("*.py")
+    names = code_names([path.relative_to(SHIPPED).as_posix() for path in scripts], SHIPPED)
     levels = (sorted(level, key=_in_order) for level in workflow.dag.toposorted())
     return [
         Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited, names)))
@@ -135,7 +115,3 @@ def made_again_by(job, workflow) -> list[str]:
     needed = set(workflow.dag.needrun_jobs())
     found = (other.rule.name for other in workflow.dag.dependencies[job] if other in needed)
     return sorted(set(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
