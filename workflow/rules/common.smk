@@ -21,12 +21,10 @@ from cotsieve.study.identity.ingredients import (
     code_identity,
     condition_identity,
     embedding_identity,
-    hub_pin,
-    hub_places,
     library_versions,
     model_identity,
-    model_places,
 )
+from cotsieve.study.jobs.places import hub_pin, hub_places, model_places
 from cotsieve.study.identity.at_work import record
 from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities

@@ -15,7 +15,6 @@ from cotsieve.study.identity.ingredients import own_code
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.shards import Shard, prompts_digest
 from cotsieve.study.settings.defaults import default_of
-from cotsieve.study.settings.part import Part
 
 DIGEST = re.compile(r"[0-9a-f]{12,64}")
 LONGEST = 60
@@ -105,7 +104,7 @@ Steps = tuple[str, ...]
 
 def _told(path: Steps, old: Any, new: Any) -> Iterator[str]:
     where, default = ".".join(path), default_of(path)
-    if isinstance(default, Part):  # none of its keys was decided
+    if default == {}:  # none of its keys was decided
         old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if list(old) != list(new) and set(old) == set(new):

@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from cotsieve.study.settings.conditions import AnyCondition, TextCondition
+from cotsieve.study.settings.conditions import Condition, TextCondition
 from cotsieve.study.settings.models import Decoding, Model, ReasoningModel
 from cotsieve.study.settings.outcome import Grading
-from cotsieve.study.settings.part import introduced, plain, whole
+from cotsieve.study.settings.part import introduced, whole
 
 ELSEWHERE = ("decoding", "sieve", "revision", "base_revision", "anchors_from")
 """Fields of a model that are told apart from it, or in the place of what they name."""
-_LEAST = {
-    "activations": TypeAdapter(AnyCondition).validate_python({"operation": "zero", "layer": 0}),
-    "reasoning": TextCondition(),
-}
-"""A condition of each kind that says no more than it must."""
+_KINDS = {"activations": Condition, "reasoning": TextCondition}
 
 
 def completed(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,9 +21,9 @@ def completed(origin: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(origin)
     if "grading" in origin:
-        found["grading"] = plain(Grading(**origin["grading"]))
+        found["grading"] = whole(Grading, origin["grading"])
     if "decoding" in origin:
-        found["decoding"] = plain(Decoding(**origin["decoding"]))
+        found["decoding"] = whole(Decoding, origin["decoding"])
     if "model" in origin:
         found["model"] = _model(origin["model"])
     if "conditions" in origin:
@@ -43,13 +37,8 @@ def completed(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(definition: Mapping[str, Any]) -> dict[str, Any]:
     kind = ReasoningModel if definition.get("family") == "reasoning" else Model
-    found = {
-        name: plain(field.default) if isinstance(field.default, Part) else field.default
-        for name, field in kind.model_fields.items()
-        if name not in ELSEWHERE and not field.is_required()
-    }
-    style = found.get("style", {}) | definition.get("style", {})
-    found = {**found, **definition} | ({"style": style} if style else {})
+    told = whole(kind, definition)
+    found = {name: value for name, value in told.items() if name not in ELSEWHERE}
     if "collapse_spaces" in found and found["collapse_spaces"] is None:
         found["collapse_spaces"] = found["prompt_style"] == "codi-eval"  # as the model is run
     return found
@@ -68,8 +57,8 @@ def _otherwise(conditions: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     return {
         kind: {
             name: value
-            for name, value in plain(_LEAST[kind]).items()
-            if value is not None and name not in ("operation", "layer")
+            for name, value in introduced(_KINDS[kind]).items()
+            if value is not None and name != "layer"
         }
         for kind in sorted(kinds)
     }

@@ -1,15 +1,13 @@
 """What a key stands for where a result remembers nothing of it, by the path of the key."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from cotsieve.study.settings.anchors import Anchors
-from cotsieve.study.settings.conditions import AnyCondition, Condition, TextCondition
+from cotsieve.study.settings.conditions import Condition, TextCondition
 from cotsieve.study.settings.models import Decoding, Model, ReasoningModel
 from cotsieve.study.settings.outcome import About, Draw, Grading, PublishTraces, Quality
-from cotsieve.study.settings.part import Part, plain
+from cotsieve.study.settings.part import Part, introduced
 
 SECTIONS: dict[str, tuple[type[Part], ...]] = {
     "anchors": (Anchors,),
@@ -29,14 +27,15 @@ NAMED = ("conditions",)
 
 
 def default_of(path: Sequence[str]) -> Any:
-    """The default of a value inside a param, given by its path; None where there is none."""
+    """What a value inside a param, given by its path, stands for where it is not told; a part of
+    which no key is told is empty."""
     parts, steps = SECTIONS.get(path[0], ()), path[2 if path[0] in NAMED else 1 :]
     for step in steps[:-1]:
         parts = tuple(_inside(parts, step))
     for part in parts:
-        field = part.model_fields.get(steps[-1]) if steps else None
-        if field and not field.is_required():
-            return field.get_default(call_default_factory=True)
+        if steps and steps[-1] in introduced(part):
+            default = introduced(part)[steps[-1]]
+            return {} if isinstance(default, dict) else default
     return None
 
 
