@@ -12,7 +12,9 @@ KINDS = (
     ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
 )
 # The engine that writes on from sentences; traces and ablations do not depend on it.
-RESAMPLING_ENGINE = code_reached("cotsieve/rollouts/resampling.py", pinned=True)
+RESAMPLING_ENGINE = followed(
+    code_identity, "cotsieve/rollouts/resampling.py", pinned=True
+)
 EMBEDDING = embedding_identity(study.anchors) if study.anchors else None
 FETCHED_EMBEDDINGS = (
     [f"results/{STUDY}/models/embeddings-{digest(EMBEDDING)[:8]}.json"]

@@ -183,6 +183,7 @@ def _told_reference(path: Steps, old: Any, new: Any) -> Iterator[str]:
 _TOLD = {
     "libraries": _told_libraries,
     "grader libraries": _told_libraries,
+    "computing libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
     "reference problems": _told_reference,

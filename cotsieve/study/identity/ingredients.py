@@ -7,7 +7,7 @@ from typing import Any
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
-from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.fingerprint import imported_libraries, reached_files
 from cotsieve.ground.model_folder import ADAPTER_CONFIG, BASE_FILES, beside_adapters, is_peft
 from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.settings.anchors import WORDS, Anchors
@@ -28,6 +28,14 @@ SETTINGS = ("cotsieve/study/settings/",)
 """What a study file may say; what it does say enters every job by its params."""
 
 GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
+COMPUTING = {
+    **{name: (name,) for name in ("numpy", "pylatexenc", "scipy", "sympy")},
+    **{name: (name,) for name in ("tokenizers", "torch", "transformers")},
+    "latex2sympy2_extended": ("antlr4-python3-runtime", "latex2sympy2_extended"),
+    "math_verify": ("math-verify",),
+}
+"""What is imported → the packages whose versions may change a number or a verdict. pyarrow,
+safetensors and pydantic only keep values, and matplotlib only draws them."""
 
 COMPANY_COUNTS = ("tf32", "bf16", "fp16")
 """Precisions in which another batch may give another row; float32 and exact settle close rows."""
@@ -39,6 +47,15 @@ def code_identity(entry: str, root: Path, *, pinned: bool = False) -> list[str]:
     `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
     """
     return sorted(set(reached_files(entry, root, _unfollowed(pinned)).values()))
+
+
+def script_identity(script: str, root: Path) -> dict[str, Any]:
+    """The code reached from a script, and package → version of what it computes with."""
+    files = reached_files(script, root, SETTINGS)
+    imported = COMPUTING.keys() & imported_libraries(files, root)
+    packages = {package for name in imported for package in COMPUTING[name]}
+    versions = library_versions(tuple(sorted(packages)))
+    return {"code": sorted(set(files.values())), "computing libraries": versions}
 
 
 def code_names(entries: Iterable[str], root: Path) -> dict[str, str]:
