@@ -48,6 +48,9 @@ FLOORS = {
     ),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
+    "rollouts.around": (
+        "ground", "problems", "weights", "interventions", *ENGINES, "rollouts", "rollouts.schema",
+    ),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (

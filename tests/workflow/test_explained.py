@@ -2,17 +2,17 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from changes import another_word
 from place import Place
 from running import files_under
+from warm import warm_python
 
 
 def explained(place: Place) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
+        [warm_python(), "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
         env=os.environ
         | {"COTSIEVE_CACHE": str(place.work / ".cotsieve"), "PYTHONPATH": str(place.checkout)},
@@ -72,7 +72,7 @@ def test_bad_studies_are_told_without_a_traceback(finished: Place, tmp_path: Pat
     place = finished.copied_to(tmp_path)
     place.change_study({"decoding": {"max_new_tokens": "many"}})
     done = subprocess.run(
-        [sys.executable, "-m", "cotsieve", "explain", "study.yaml"],
+        [warm_python(), "-m", "cotsieve", "explain", "study.yaml"],
         cwd=place.work,
         env=os.environ | {"PYTHONPATH": str(place.checkout)},
         text=True,

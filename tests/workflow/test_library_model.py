@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from running import ROOT, merged, planned_jobs, run, snakemake, write_study
+from warm import warm_python
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity.judging import NECESSITY
@@ -53,7 +53,7 @@ MERGED_FILE, NECESSITY_FILE = (
 
 def preflight(folder: Path) -> str:
     """What `make preflight` says."""
-    command = [sys.executable, "-m", "cotsieve", "check", "study.yaml"]
+    command = [warm_python(), "-m", "cotsieve", "check", "study.yaml"]
     place = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     return subprocess.run(command, **place, text=True, capture_output=True, check=True).stdout
 

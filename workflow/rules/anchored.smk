@@ -12,9 +12,8 @@ KINDS = (
     ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
 )
 # The engine that writes on from sentences; traces and ablations do not depend on it.
-RESAMPLING_ENGINE = followed(
-    code_identity, "cotsieve/rollouts/resampling.py", pinned=True
-)
+RESAMPLING_ENGINE = engine_code("rollouts/around/resampling.py")
+SCORING_ENGINE = engine_code("rollouts/around/answer_scores.py")
 EMBEDDING = embedding_identity(study.anchors) if study.anchors else None
 FETCHED_EMBEDDINGS = (
     [f"results/{STUDY}/models/embeddings-{digest(EMBEDDING)[:8]}.json"]
@@ -41,10 +40,20 @@ def around(kind, model):
 
 def anchor_tables(model):
     """What is made of the sentences of a model's traces."""
-    tables = [f"results/{STUDY}/anchors/{model}.parquet"]
-    if study.anchors.pairs != 0:
-        tables.append(f"results/{STUDY}/anchors/{model}-pairs.parquet")
-    return tables
+    table = f"results/{STUDY}/anchors/{model}.parquet"
+    return [table, *pairs_table(model), *scores_table(model)]
+
+
+def pairs_table(model):
+    """The table of what sentences do for each other, where it is asked for."""
+    found = f"results/{STUDY}/anchors/{model}-pairs.parquet"
+    return [found] if study.anchors.pairs != 0 else []
+
+
+def scores_table(model):
+    """The table of scored answers; those of published traces are not scored."""
+    found = f"results/{STUDY}/anchors/{model}-scores.parquet"
+    return [found] if study.anchors.score and model in OWN_TRACES else []
 
 
 def decided_by_kind(wildcards):

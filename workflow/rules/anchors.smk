@@ -86,6 +86,60 @@ rule resample:
         "../scripts/resample.py"
 
 
+rule score:
+    """Score the reference answer, forced after every sentence. Nothing is written."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        traces="results/{study}/traces/{model}/{source}/{shard}.parquet",
+        sources=source_files,
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/score/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/score/{model}/{source}/{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/score/{model}/{source}/{shard}.tsv"
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
+    params:
+        identity=identity_of("score"),
+        code=code_of("score", pinned=True),
+        libraries={"libraries": LIBRARIES},
+        job=lambda wildcards: {
+            **decided_by_model(wildcards),
+            "engine": SCORING_ENGINE,
+            "problems": problems_of(wildcards),
+            "answers": shard_of(wildcards).references,
+        },
+    script:
+        "../scripts/score.py"
+
+
+rule measure_scores:
+    """Tell from scored answers which sentences are thought in truth, and how early it is known."""
+    input:
+        lambda wildcards: around("score", wildcards.model),
+    output:
+        "results/{study}/anchors/{model}-scores.parquet",
+    log:
+        "results/{study}/logs/measure_scores/{model}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("measure_scores"),
+        code=code_of("measure_scores"),
+    script:
+        "../scripts/measure_scores.py"
+
+
 rule import_anchors:
     """Take published rollouts around sentences as finished ones; failed entries are kept apart."""
     input:
@@ -258,7 +312,7 @@ rule measure:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
         outcomes=lambda wildcards: around("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+        pairs=lambda wildcards: pairs_table(wildcards.model),
         labels=lambda wildcards: (
             f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
             if wildcards.model in FOLDERS
@@ -288,7 +342,8 @@ rule show_anchors:
         anchors="results/{study}/anchors/{model}.parquet",
         outcomes=lambda wildcards: around("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+        pairs=lambda wildcards: pairs_table(wildcards.model),
+        scores=lambda wildcards: scores_table(wildcards.model),
     output:
         report(
             "results/{study}/report/anchors/{model}.html",

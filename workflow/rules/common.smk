@@ -113,12 +113,14 @@ def followed(code, *names, **how):
         raise StudyError(f"the code cannot be followed:\n{error}") from None
 
 
-# Rows are kept by the code that computes them, so that other edits never reach the GPU.
-LATENT_ENGINE = followed(code_identity, "cotsieve/rollouts/latent_rows.py", pinned=True)
-REASONING_ENGINE = followed(
-    code_identity, "cotsieve/rollouts/written_rows.py", pinned=True
-)
-VLLM_ENGINE = followed(code_identity, "cotsieve/engine/library/vllm.py", pinned=True)
+def engine_code(file):
+    """The code that computes rows: they are kept by it, so that other edits never reach the GPU."""
+    return followed(code_identity, f"cotsieve/{file}", pinned=True)
+
+
+LATENT_ENGINE = engine_code("rollouts/latent_rows.py")
+REASONING_ENGINE = engine_code("rollouts/written_rows.py")
+VLLM_ENGINE = engine_code("engine/library/vllm.py")
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 EVERY_GRADER_LIBRARY = library_versions(
     tuple(sorted({name for found in graders.LIBRARIES.values() for name in found}))

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cotsieve.ground.tables import read
+from cotsieve.rollouts.around.job import run_resampling
+from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.rollouts.sentence_units import sentences_of
-from cotsieve.rollouts.written_job import run_resampling
 from cotsieve.study.identity.at_work import at_work
 from cotsieve.study.jobs.making import Making
 

@@ -222,7 +222,7 @@ class LeanRows:
         self.read += sum(len(text.tokens) for text in texts)
         for places, hidden in read(self.decoder, self.slots, texts, self.sizes.capacity):
             order += places
-            found.append(self.decoder.logits(hidden, self.vocabulary, narrow=self.narrow))
+            found.append(self.decoder.logits(hidden[:, 0], self.vocabulary, narrow=self.narrow))
         scores = torch.cat(found)
         return scores[torch.tensor(order, device=scores.device).argsort()]
 

@@ -62,6 +62,9 @@ class Anchors(Part):
     """Per sentence, which they write anew."""
     forced: Annotated[int, Field(ge=0)] = 30
     """Answers forced before each sentence; 0: none."""
+    score: bool = True
+    """How likely the reference answer is after every sentence, kept and altered; nothing is
+    written for it."""
     prefix: Literal["as-written", "joined", "reference"] = "as-written"
     """What is read before a sentence: the trace's own text, the sentences joined by blanks, as
     published, or as the published code joins them."""

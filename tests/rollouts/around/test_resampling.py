@@ -6,9 +6,9 @@ import pytest
 from cotsieve.engine.loading import load_reasoning_model
 from cotsieve.interventions.places import placed_tokens
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.around.resampling import resample
+from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.resampling import resample
-from cotsieve.rollouts.sentence_units import sentences_of
 from cotsieve.study.settings.models import ReasoningModel
 from cotsieve.study.settings.part import plain
 
