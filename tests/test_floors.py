@@ -75,8 +75,9 @@ FLOORS = {
     ),
     # Asked before a run or by hand: no result depends on it, so it may look everywhere.
     "study.checks": (
-        "ground", "problems", "weights", "interventions", "engine.library.check", "findings",
-        "findings.dataset.existing", "study.settings", "study.identity", "study.plan",
+        "ground", "problems", "weights", "interventions", "engine.library.check",
+        "rollouts.recipe", "rollouts.schema", "findings", "findings.dataset.existing",
+        "study.settings", "study.identity", "study.plan",
     ),
     "report.facts": (
         "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
@@ -102,7 +103,7 @@ FLOORS = {
     "cli": (
         "ground", "problems", "problems.files", "rollouts.schema", "findings.dataset",
         "findings.necessity", "notebook", "report", "report.status", "study.settings",
-        "study.identity", "study.checks",
+        "study.identity", "study.plan", "study.checks",
     ),
     "__main__": ("cli",),
 }  # fmt: skip
