@@ -76,8 +76,9 @@ FLOORS = {
     ),
     # Asked before a run or by hand: no result depends on it, so it may look everywhere.
     "study.checks": (
-        "ground", "problems", "weights", "interventions", "engine.library.check", "findings",
-        "findings.dataset.existing", "study.settings", "study.identity", "study.plan",
+        "ground", "problems", "weights", "interventions", "engine.library.check",
+        "rollouts.recipe", "rollouts.schema", "findings", "findings.dataset.existing",
+        "study.settings", "study.identity", "study.plan",
         "study.jobs",
     ),
     "report.facts": (
@@ -104,7 +105,7 @@ FLOORS = {
     "cli": (
         "ground", "problems", "problems.files", "rollouts.schema", "findings.dataset",
         "findings.necessity", "notebook", "report", "report.status", "study.settings",
-        "study.identity", "study.checks",
+        "study.identity", "study.plan", "study.checks",
     ),
     "__main__": ("cli",),
 }  # fmt: skip

@@ -113,10 +113,10 @@ def status(study: Study = None, results: Results = Path("results")) -> None:
 @app.command(epilog="Example: cotsieve check config/mine.yaml")
 def check(study: Study = None) -> None:
     """Look for everything that would stop a run; no weight is loaded."""
-    from cotsieve.study.checks.preflight import main
+    from cotsieve.cli.planning import check_planned
 
     with _told():
-        raise typer.Exit(main(str(study)))
+        raise typer.Exit(check_planned(study))
 
 
 @app.command(epilog="Example: cotsieve show sample_12 config/mine.yaml --condition zero-middle")

@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +27,11 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
         logger.addHandler(handler)
     stop_when_told()
     stop_with_parent()
-    told = functools.partial(logger.warning, STOPPED)
+    told, started = functools.partial(logger.warning, STOPPED), time.perf_counter()
     try:
         with before_the_end(told):
             yield logger
+        _tell(handlers[0], f"took {time.perf_counter() - started:.1f} s")
     except BadInput as error:
         for finding in error.findings:
             logger.error("%s", finding)
@@ -51,6 +53,11 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
             logger.removeHandler(handler)
             with contextlib.suppress(OSError):  # a full disk
                 handler.close()
+
+
+def _tell(handler: logging.Handler, words: str) -> None:
+    """A line for one place alone."""
+    handler.handle(logging.LogRecord("cotsieve", logging.INFO, "", 0, words, (), None))
 
 
 def _handlers(path: Path) -> list[logging.Handler]:

@@ -12,4 +12,6 @@ def test_every_line_of_the_terminal_names_its_job(tmp_path: Path, capfd):
         logger.info("5 of 10 problems done")
     told = r"\d\d:\d\d:\d\d INFO generate tiny 5% main sample 0003: 5 of 10 problems done\n"
     assert re.fullmatch(told, capfd.readouterr().err)
-    assert re.fullmatch(r"\S+ \S+ INFO 5 of 10 problems done\n", log.read_text("utf-8"))
+    assert re.fullmatch(
+        r"\S+ \S+ INFO 5 of 10 problems done\n.+ took \d+\.\d s\n", log.read_text("utf-8")
+    )

@@ -3,7 +3,6 @@
 import atexit
 import functools
 import os
-from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,6 +14,8 @@ from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
 from cotsieve.ground.checkout import TOLD_AT_THE_END
 from cotsieve.interventions.changed import READS_ANSWER, kind_of
+from cotsieve.ground.named_params import named
+from cotsieve.study.checks.work import PlannedJob
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
@@ -183,12 +184,19 @@ def start():
 
 
 def model_jobs():
-    """Model → how many jobs of this run load it."""
-    return Counter(
-        job.wildcards.model
+    """The jobs of this run that load a model."""
+    return [
+        PlannedJob(
+            job.rule.name,
+            job.wildcards.model,
+            job.wildcards.get("sweep", ""),
+            f"{job.wildcards.get('source')}/{job.wildcards.get('shard')}",
+            functools.partial(named, job.params),
+        )
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate", "resample", "complete")
-    )
+        if job.rule.name
+        in ("generate", "trace", "ablate", "resample", "complete", "score")
+    ]
 
 
 def fetches():

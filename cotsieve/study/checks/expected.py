@@ -42,7 +42,7 @@ def unmet_targets(plan: Plan) -> list[str]:
         there.update(names[pool.catalogue.usable[pool.places]].tolist())
     existing = plan.study.existing
     if existing:
-        rows = read_existing(located(existing.path), existing.variant)
+        rows = read_existing(located(existing.path), existing.variant).rows
         there += Counter(row["stratum"] for row in rows)
     asked = dict(draw.targets or {})
     findings = [
