@@ -22,7 +22,7 @@ from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
 from cotsieve.study.checks.templates import told_prompts
 from cotsieve.study.checks.work import Work, rollouts_of
-from cotsieve.study.identity.ingredients import is_local, model_places
+from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
