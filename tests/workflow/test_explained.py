@@ -22,7 +22,7 @@ def explained(place: Place) -> list[str]:
         | {"COTSIEVE_CACHE": str(place.work / ".cotsieve"), "PYTHONPATH": str(place.checkout)},
         text=True,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [COST.sub("", line) for line in done.stdout.splitlines()]

@@ -10,7 +10,7 @@ from cotsieve.rollouts.around.job import run_resampling
 from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.making import Making
+from cotsieve.study.jobs.making import Making
 
 if __name__ == "__main__":
     with at_work(snakemake):
