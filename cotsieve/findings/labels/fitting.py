@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import logsumexp
@@ -133,7 +132,7 @@ def main() -> None:
         "following": tagger.following,
         "first": tagger.first,
     }
-    save_file(parts, told.out, metadata={"about": json.dumps(about)})
+    np.savez(told.out, about=np.array(json.dumps(about)), **parts)
     print(json.dumps(about, indent=1))
 
 

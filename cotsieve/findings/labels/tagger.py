@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 
 from cotsieve.findings.labels.features import trace_features
 
-WEIGHTS = Path(__file__).with_name("tagger.safetensors")
+WEIGHTS = Path(__file__).with_name("tagger.npz")
 TAGS = (
     "problem_setup",
     "plan_generation",
@@ -106,8 +105,6 @@ def label_rows(trace: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def built_in() -> tuple[Tagger, dict[str, Any]]:
     """The tagger that comes with the package, and what is known of it: `accuracy` on problems it
     was not fitted on, `majority`, `confusion`, `dependencies`, `licence`, `labels`."""
-    with safe_open(WEIGHTS, "numpy") as file:
-        parts = [
-            file.get_tensor(name).astype(np.float32) for name in ("weights", "following", "first")
-        ]
-        return Tagger(*parts), json.loads(file.metadata()["about"])
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        parts = [file[name].astype(np.float32) for name in ("weights", "following", "first")]
+        return Tagger(*parts), json.loads(str(file["about"]))
