@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from cotsieve.ground.joblog import STOPPED, duration
 from cotsieve.report.throughput import JobTime, job_times
+from cotsieve.report.tokens_read import tokens_read
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.shards import Shard
 from cotsieve.study.settings.file import study_values
@@ -66,7 +67,10 @@ def told(study: str | Path, results: str | Path) -> str:
     Raises BadInput when the file cannot be used.
     """
     known = read_study(study_values(study), str(study))
-    return status_text(known.study, status(Plan(known), Path(results) / known.study))
+    folder = Path(results) / known.study
+    text = status_text(known.study, status(Plan(known), folder))
+    around = tokens_read(folder)
+    return "\n".join([text, "rollouts around sentences", *around, ""]) if around else text
 
 
 def status(plan: Plan, results: str | Path) -> list[Progress]:
