@@ -244,10 +244,13 @@ def main(file: str, work_in: Callable[[Plan], Mapping[str, Work]] | None = None)
     try:
         plan = Plan(read_study(study_values(file), file))
         check_study(plan)
-        lines = preflight(plan, work_in(plan) if work_in else None)
+        work = work_in(plan) if work_in else None
+        lines = preflight(plan, work)
     except BadInput as error:
         print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
         return 1
+    if work == {}:
+        lines.append("nothing is left to be made by a model, so none was looked at")
     print("\n".join(lines))
     return 0
 
