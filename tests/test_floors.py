@@ -65,6 +65,7 @@ FLOORS = {
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
     "findings.inside": ("ground", "rollouts.schema", "findings"),
+    "findings.labels": ("ground",),
     "study.settings": ("ground", "problems", "interventions"),
     # What a chat template renders is part of what a row is known by.
     "study.identity": ("ground", "weights.chat_template", "study.settings", "study.jobs"),

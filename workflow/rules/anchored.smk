@@ -50,6 +50,13 @@ def pairs_table(model):
     return [found] if study.anchors.pairs != 0 else []
 
 
+def labels_table(model):
+    """The table of what sentences do: published, or by the built-in labeller."""
+    if model in FOLDERS or study.anchors.labels == "built-in":
+        return f"results/{STUDY}/anchors/{model}/labels.parquet"
+    return []
+
+
 def scores_table(model):
     """The table of scored answers; those of published traces are not scored."""
     found = f"results/{STUDY}/anchors/{model}-scores.parquet"

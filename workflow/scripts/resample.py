@@ -28,13 +28,17 @@ if __name__ == "__main__":
             ).to_pylist()
         }
         kind = making.told["kind"]
+        reasoning_given = making.study.models[making.names.model].traces == "given"
         sentences = [
             sentence
             for name, trace in itertools.groupby(
                 rows.to_pylist(), lambda row: (row["problem_id"], row["sample"])
             )
             for sentence in sentences_of(
-                problems[name[0]], list(trace), making.told["prefix"], ids[name]
+                problems[name[0]],
+                list(trace),
+                making.told["prefix"],
+                problems[name[0]].reasoning if reasoning_given else ids[name],
             )
         ]
         recipe = making.recipe({kind: {"anchors": kind, "prefix": making.told["prefix"]}})
