@@ -6,7 +6,7 @@ from studies import MINIMAL
 from cotsieve.study.plan.anchored import Anchored
 from cotsieve.study.settings.reading import read_study
 
-OWN = {"family": "reasoning", "model": "folder"}
+OWN = {"family": "reasoning", "model": "folder", "decoding": {"temperature": 0.6, "samples": 9}}
 STUDY = MINIMAL | {
     "models": {
         "own": OWN,
