@@ -65,19 +65,22 @@ FLOORS = {
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
     "findings.inside": ("ground", "rollouts.schema", "findings"),
+    "findings.labels": ("ground",),
     "study.settings": ("ground", "problems", "interventions"),
     # What a chat template renders is part of what a row is known by.
-    "study.identity": ("ground", "weights.chat_template", "study.settings"),
-    "study.plan": ("ground", "problems", "study.settings", "study.identity"),
+    "study.identity": ("ground", "weights.chat_template", "study.settings", "study.jobs"),
+    "study.plan": ("ground", "problems", "study.settings"),
+    "study.jobs": ("ground", "problems", "study.settings", "study.plan"),
     # What scripts share; they reach the engine by themselves too, see below.
-    "study.plan.making": (
-        "ground", "problems", "rollouts", "study.settings", "study.identity", "study.plan",
+    "study.jobs.making": (
+        "ground", "problems", "rollouts", "study.settings", "study.plan", "study.jobs",
     ),
     # Asked before a run or by hand: no result depends on it, so it may look everywhere.
     "study.checks": (
         "ground", "problems", "weights", "interventions", "engine.library.check",
         "rollouts.recipe", "rollouts.schema", "findings", "findings.dataset.existing",
         "study.settings", "study.identity", "study.plan",
+        "study.jobs",
     ),
     "report.facts": (
         "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",

@@ -36,13 +36,14 @@ CHANGES = {
     "the threshold": ({"threshold": 0.7}, {"pair": 1, "measure": 1}),
     "alpha": ({"alpha": 1.0}, {"measure": 1}),
     "the grader": ({"grader": "thought-anchors"}, {"grade_around": 1} | AFTER_GRADES),
+    "the labels": ({"labels": "none"}, {"measure": 1}),
     "the embedding model": (
         {"embeddings": "someone/something"},
         {"fetch_embeddings": 1, "embed": 1, "pair": 1, "measure": 1},
     ),
     "more rollouts": ({"rollouts": 30}, {"resample": 1} | AFTER_ROLLOUTS),
     "the longest trace": (
-        {"sentences": {"most": 4}}, {"split": 1, "resample": 2} | AFTER_ROLLOUTS,
+        {"sentences": {"most": 4}}, {"split": 1, "resample": 2, "label": 1} | AFTER_ROLLOUTS,
     ),
 }  # fmt: skip
 

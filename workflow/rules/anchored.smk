@@ -12,10 +12,8 @@ KINDS = (
     ["resample", "force"] if study.anchors and study.anchors.forced else ["resample"]
 )
 # The engine that writes on from sentences; traces and ablations do not depend on it.
-RESAMPLING_ENGINE = code_reached("cotsieve/rollouts/around/resampling.py", pinned=True)
-SCORING_ENGINE = code_identity(
-    "cotsieve/rollouts/around/answer_scores.py", ROOT, pinned=True
-)
+RESAMPLING_ENGINE = engine_code("rollouts/around/resampling.py")
+SCORING_ENGINE = engine_code("rollouts/around/answer_scores.py")
 EMBEDDING = embedding_identity(study.anchors) if study.anchors else None
 FETCHED_EMBEDDINGS = (
     [f"results/{STUDY}/models/embeddings-{digest(EMBEDDING)[:8]}.json"]
@@ -50,6 +48,13 @@ def pairs_table(model):
     """The table of what sentences do for each other, where it is asked for."""
     found = f"results/{STUDY}/anchors/{model}-pairs.parquet"
     return [found] if study.anchors.pairs != 0 else []
+
+
+def labels_table(model):
+    """The table of what sentences do: published, or by the built-in labeller."""
+    if model in FOLDERS or study.anchors.labels == "built-in":
+        return f"results/{STUDY}/anchors/{model}/labels.parquet"
+    return []
 
 
 def scores_table(model):

@@ -306,6 +306,25 @@ rule pair:
         "../scripts/pair.py"
 
 
+rule label:
+    """Tell what every sentence does, and on which others it depends."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+    output:
+        "results/{study}/anchors/{model}/labels.parquet",
+    log:
+        "results/{study}/logs/label/{model}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("label"),
+        code=code_of("label"),
+    script:
+        "../scripts/label.py"
+
+
 rule measure:
     """Measure the importance of every sentence, as published and with its uncertainty."""
     input:
@@ -313,11 +332,7 @@ rule measure:
         outcomes=lambda wildcards: around("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
         pairs=lambda wildcards: pairs_table(wildcards.model),
-        labels=lambda wildcards: (
-            f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
-            if wildcards.model in FOLDERS
-            else []
-        ),
+        labels=lambda wildcards: labels_table(wildcards.model),
     output:
         "results/{study}/anchors/{model}.parquet",
     log:

@@ -22,12 +22,11 @@ from cotsieve.study.identity.ingredients import (
     code_identity,
     condition_identity,
     embedding_identity,
-    hub_pin,
-    hub_places,
     library_versions,
     model_identity,
-    model_places,
+    script_identity,
 )
+from cotsieve.study.jobs.places import hub_pin, hub_places, model_places
 from cotsieve.study.identity.at_work import record
 from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities
@@ -107,18 +106,22 @@ if workflow.is_main_process:
     atexit.register(records.save)
 
 
-def code_reached(entry, pinned=False):
-    """Digests of all code that a file leads to."""
+def followed(code, *names, **how):
+    """What some code is, in one line where it cannot be followed."""
     try:
-        return code_identity(entry, ROOT, pinned=pinned)
+        return code(*names, ROOT, **how)
     except BadInput as error:
         raise StudyError(f"the code cannot be followed:\n{error}") from None
 
 
-# Rows are kept by the code that computes them, so that other edits never reach the GPU.
-LATENT_ENGINE = code_reached("cotsieve/rollouts/latent_rows.py", pinned=True)
-REASONING_ENGINE = code_reached("cotsieve/rollouts/written_rows.py", pinned=True)
-VLLM_ENGINE = code_reached("cotsieve/engine/library/vllm.py", pinned=True)
+def engine_code(file):
+    """The code that computes rows: they are kept by it, so that other edits never reach the GPU."""
+    return followed(code_identity, f"cotsieve/{file}", pinned=True)
+
+
+LATENT_ENGINE = engine_code("rollouts/latent_rows.py")
+REASONING_ENGINE = engine_code("rollouts/written_rows.py")
+VLLM_ENGINE = engine_code("engine/library/vllm.py")
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 EVERY_GRADER_LIBRARY = library_versions(
     tuple(sorted({name for found in graders.LIBRARIES.values() for name in found}))

@@ -12,8 +12,8 @@ from cotsieve.rollouts.job import Job, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import model_files, model_places
-from cotsieve.study.plan.making import DECIDES
+from cotsieve.study.jobs.making import DECIDES
+from cotsieve.study.jobs.places import model_files, model_places
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.reading import read_study
 

@@ -10,7 +10,7 @@ from cotsieve.rollouts.around.answer_scores import score_traces
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.making import DECIDES, Making
+from cotsieve.study.jobs.making import DECIDES, Making
 
 if __name__ == "__main__":
     with at_work(snakemake):

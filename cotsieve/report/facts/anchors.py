@@ -58,6 +58,7 @@ def anchor_facts(
         "measures": shown,
         "traces": [_trace(name, found, groups, arcs) for name, found in traces.items()],
         "tags": _by_tag(traces),
+        "labellers": sorted({row["labeller"] for row in rows if row["labeller"]}),
         "positions": _by_position(traces),
         "correlations": _correlations(rows, shown),
         "significant": sum((row["q_value"] or 1) < 0.05 for row in rows),

@@ -18,7 +18,7 @@ def recorded_rows(plan: Plan) -> Iterator[str]:
         bad_rows = list(pool.only(~pool.catalogue.usable[pool.places]).problems())
         if bad_rows:
             reasons = Counter(problem.error for problem in bad_rows).most_common(_NAMED)
-            told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+            told = "; ".join(f"{reason.rstrip('.')} ({count:,})" for reason, count in reasons)
             first = ", ".join(str(problem.row) for problem in bad_rows[:_NAMED])
             more = ", …" if len(bad_rows) > _NAMED else ""
             rows = "row" if len(bad_rows) == 1 else "rows"

@@ -16,7 +16,6 @@ from cotsieve.study.identity.ingredients import own_code
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.shards import Shard, prompts_digest
 from cotsieve.study.settings.defaults import default_of
-from cotsieve.study.settings.part import Part
 
 DIGEST = re.compile(r"[0-9a-f]{12,64}")
 LONGEST = 60
@@ -125,7 +124,7 @@ Steps = tuple[str, ...]
 
 def _told(path: Steps, old: Any, new: Any) -> Iterator[str]:
     where, default = ".".join(path), default_of(path)
-    if isinstance(default, Part):  # none of its keys was decided
+    if default == {}:  # none of its keys was decided
         old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if list(old) != list(new) and set(old) == set(new):
@@ -204,6 +203,7 @@ def _told_reference(path: Steps, old: Any, new: Any) -> Iterator[str]:
 _TOLD = {
     "libraries": _told_libraries,
     "grader libraries": _told_libraries,
+    "computing libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
     "reference problems": _told_reference,

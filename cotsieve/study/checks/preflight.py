@@ -22,7 +22,7 @@ from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
 from cotsieve.study.checks.templates import told_prompts
 from cotsieve.study.checks.work import Work, rollouts_of
-from cotsieve.study.identity.ingredients import is_local, model_places
+from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
@@ -244,10 +244,13 @@ def main(file: str, work_in: Callable[[Plan], Mapping[str, Work]] | None = None)
     try:
         plan = Plan(read_study(study_values(file), file))
         check_study(plan)
-        lines = preflight(plan, work_in(plan) if work_in else None)
+        work = work_in(plan) if work_in else None
+        lines = preflight(plan, work)
     except BadInput as error:
         print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
         return 1
+    if work == {}:
+        lines.append("nothing is left to be made by a model, so none was looked at")
     print("\n".join(lines))
     return 0
 

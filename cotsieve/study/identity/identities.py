@@ -152,7 +152,9 @@ class Identities:
 
 
 def _paths(value: Any, fields: Mapping[str, str]) -> Iterator[str]:
-    if isinstance(value, str):
+    if getattr(value, "is_storage", False):  # a name in front says in which
+        yield from _paths(value[value.index("results/") :], fields)
+    elif isinstance(value, str):
         yield _WILDCARD.sub(lambda found: fields[found[1]], value) if "{" in value else str(value)
     else:
         for one in value.values() if isinstance(value, Mapping) else value:

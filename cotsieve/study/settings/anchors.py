@@ -80,6 +80,8 @@ class Anchors(Part):
     """Counterfactual measures need so many rollouts with another sentence."""
     grader: Grader | None = None
     """Default: that of the study."""
+    labels: Literal["built-in", "none"] = "built-in"
+    """What each sentence does, and on which it depends, where that is not published."""
     pairs: Annotated[int, Field(ge=0)] | None = None
     """Rollouts per sentence looked through for what one does for another; 0: none; default: all."""
     draws: Count = 1000
