@@ -127,6 +127,13 @@ def test_a_mistyped_folder_that_looks_like_a_repository_is_told_as_a_folder(made
         preflight.preflight(plan(made, models=models))
 
 
+def test_a_grader_of_boxes_is_told_where_a_model_may_write_none(made):
+    assert "boxed" not in told(made)
+    assert r"models.tiny: grader math reads answers in \boxed{} alone" in told(
+        made, grading={"grader": "math"}
+    )
+
+
 def test_alpha_zero_is_refused(made):
     models = {"tiny": definition(made)["models"]["tiny"] | {"lora": {"alpha": 0}}}
     with pytest.raises(BadInput, match=r"models\.tiny\.lora\.alpha"):
