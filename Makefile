@@ -32,10 +32,10 @@ publish: .venv/ready  ## show what publishing a dataset would do; PUSH=1 does it
 	    $(if $(filter 1,$(PRIVATE)),--private) $(if $(filter 1,$(PUSH)),--push)
 
 test: .venv/ready  ## run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: .venv/ready  ## run the tests of the package alone, without whole runs of the workflow
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
 	    --ignore tests/workflow --ignore tests/docs
 
 test-slow: .venv/ready  ## run the tests that take minutes and want the machine for themselves

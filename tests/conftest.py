@@ -12,11 +12,30 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Tiny models are slower on many threads than on one, and tests run side by side."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""Hundreds of processes import the package, which is compiled for the first one alone."""
 SHARED = Path(os.environ.get("COTSIEVE_SHARED", ROOT.parent / "shared"))
 sys.path.append(str(ROOT / "tests" / "makers"))
 
+LONGEST = (
+    *("docs/test_commands.py", "workflow/test_faults.py", "workflow/test_what_reruns.py"),
+    *("workflow/test_slurm.py", "workflow/test_same_bytes.py", "workflow/", "docs/"),
+)
+"""Where the tests lie that take longest, which are begun first: a long one that is begun last has
+one processor at work, and the others wait for it."""
+
 if TYPE_CHECKING:
     from make_codi import MadeCodi
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: expected_rank(item.nodeid))
+
+
+def expected_rank(name: str) -> int:
+    found = (rank for rank, part in enumerate(LONGEST) if name.startswith(f"tests/{part}"))
+    return next(found, len(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,9 @@ FLOORS = {
     ),
     "rollouts": ("ground", "answers", "problems", "weights", "interventions", *ENGINES),
     "rollouts.schema": (),
+    "rollouts.around": (
+        "ground", "problems", "weights", "interventions", *ENGINES, "rollouts", "rollouts.schema",
+    ),
     "findings": ("ground", "answers", "problems", "problems.files", "rollouts.schema"),
     "findings.necessity": ("ground", "problems", "rollouts.schema", "findings"),
     "findings.reasoning": (
@@ -62,18 +65,22 @@ FLOORS = {
         "ground", "answers", "interventions", "rollouts.schema", "findings",
     ),
     "findings.inside": ("ground", "rollouts.schema", "findings"),
+    "findings.labels": ("ground",),
     "study.settings": ("ground", "problems", "interventions"),
     # What a chat template renders is part of what a row is known by.
-    "study.identity": ("ground", "weights.chat_template", "study.settings"),
-    "study.plan": ("ground", "problems", "study.settings", "study.identity"),
+    "study.identity": ("ground", "weights.chat_template", "study.settings", "study.jobs"),
+    "study.plan": ("ground", "problems", "study.settings"),
+    "study.jobs": ("ground", "problems", "study.settings", "study.plan"),
     # What scripts share; they reach the engine by themselves too, see below.
-    "study.plan.making": (
-        "ground", "problems", "rollouts", "study.settings", "study.identity", "study.plan",
+    "study.jobs.making": (
+        "ground", "problems", "rollouts", "study.settings", "study.plan", "study.jobs",
     ),
     # Asked before a run or by hand: no result depends on it, so it may look everywhere.
     "study.checks": (
-        "ground", "problems", "weights", "interventions", "engine.library.check", "findings",
-        "findings.dataset.existing", "study.settings", "study.identity", "study.plan",
+        "ground", "problems", "weights", "interventions", "engine.library.check",
+        "rollouts.recipe", "rollouts.schema", "findings", "findings.dataset.existing",
+        "study.settings", "study.identity", "study.plan",
+        "study.jobs",
     ),
     "report.facts": (
         "ground", "answers", "problems", "interventions", "rollouts.schema", "findings",
@@ -99,7 +106,7 @@ FLOORS = {
     "cli": (
         "ground", "problems", "problems.files", "rollouts.schema", "findings.dataset",
         "findings.necessity", "notebook", "report", "report.status", "study.settings",
-        "study.identity", "study.checks",
+        "study.identity", "study.plan", "study.checks",
     ),
     "__main__": ("cli",),
 }  # fmt: skip
@@ -230,7 +237,7 @@ def test_few_know_where_the_checkout_lies():
     known = {name for name in known if room_of(name) != "cli"}  # no result depends on it
     assert known == {
         *("answers.symbolic", "ground.fingerprint"),
-        *("problems.cataloguing", "study.settings.places"),
+        *("problems.cataloguing", "study.settings.places", "study.identity.used"),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cotsieve.ground.checkout import SHIPPED
-from cotsieve.ground.faults import BadInput, bad
+from cotsieve.ground.faults import BadInput
 
 app = typer.Typer(
     name="cotsieve",
@@ -113,10 +113,10 @@ def status(study: Study = None, results: Results = Path("results")) -> None:
 @app.command(epilog="Example: cotsieve check config/mine.yaml")
 def check(study: Study = None) -> None:
     """Look for everything that would stop a run; no weight is loaded."""
-    from cotsieve.study.checks.preflight import main
+    from cotsieve.cli.planning import check_planned
 
     with _told():
-        raise typer.Exit(main(str(study)))
+        raise typer.Exit(check_planned(study))
 
 
 @app.command(epilog="Example: cotsieve show sample_12 config/mine.yaml --condition zero-middle")
@@ -184,10 +184,8 @@ def export(
     cores: Cores = 2,
 ) -> None:
     """Write results in the file forms of published work. Unknown options go to snakemake."""
-    from cotsieve.cli.running import EXPORTS, snakemake
+    from cotsieve.cli.running import export_study
 
     study, others = _study_in(context.args)
     with _told():
-        if what not in EXPORTS:
-            raise bad("what to export", f"{what!r} is unknown", f"Name {', '.join(EXPORTS)}.")
-        raise typer.Exit(snakemake(study, [EXPORTS[what], "--cores", str(cores), *others]))
+        raise typer.Exit(export_study(study, what, cores, others))

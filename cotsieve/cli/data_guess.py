@@ -2,13 +2,12 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.hub import explaining
-from cotsieve.problems.files.segments import segments
+from cotsieve.problems.files.segments import rows_of
 from cotsieve.study.settings.places import located
 
 LOOKED_AT = 200
@@ -41,7 +40,7 @@ class Guess(NamedTuple):
 
 def of_file(path: str) -> Guess:
     """Raises BadInput for a file that cannot be read, or in which no column is a question."""
-    first = itertools.islice(_rows(located(path)), LOOKED_AT)
+    first = itertools.islice(rows_of(located(path)), LOOKED_AT)
     rows = [row.value for row in first if not row.notes]
     if not rows:
         raise bad(path, "none of its first rows can be read", "Mend them, or write rows anew.")
@@ -78,14 +77,6 @@ def _chosen(repo: str, what: str, known: Mapping[str, Any], name: str) -> Any:
         option = "--subset" if what == "configuration" else "--split"
         raise bad(f"dataset {repo}", told, f"Name one by {option}: {', '.join(known)}.")
     return next(iter(known.values()))
-
-
-def _rows(path: Path) -> Iterator[Any]:
-    first = 0
-    for segment in segments(path):
-        for row in segment.read(first):
-            yield row
-            first = row.row + 1
 
 
 def _guess(origin: dict[str, Any], rows: Sequence[dict], columns: list[str]) -> Guess:

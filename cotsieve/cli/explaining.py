@@ -1,27 +1,24 @@
 """Saying for every job that would run what changed since its result was made; nothing is run."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import yaml
 from snakemake.api import SnakemakeApi
-from snakemake.settings.enums import Quietness, RerunTrigger
-from snakemake.settings.types import (
-    ConfigSettings,
-    DAGSettings,
-    OutputSettings,
-    ResourceSettings,
-)
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import OutputSettings
 
+from cotsieve.cli.planning import planned_workflow
 from cotsieve.ground.checkout import SHIPPED
 from cotsieve.ground.named_params import named
 from cotsieve.study.checks.explain import EditedRows, Explained, changes, grouped
+from cotsieve.study.checks.work import PlannedJob, Speed, rows_read, rows_to_make
 from cotsieve.study.identity.deciding import fault
-from cotsieve.study.identity.identities import PARAM
 from cotsieve.study.identity.ingredients import code_names
 from cotsieve.study.identity.records import UNKNOWN, recorded_params
+from cotsieve.study.identity.used import PARAM
+from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
 
 
@@ -42,36 +39,37 @@ def planned(
     api: SnakemakeApi, study: Path, directory: Path | None, targets: list[str]
 ) -> list[Explained]:
     """The jobs a run of the study would start, as `profiles/default` lets it start them."""
-    profile = yaml.safe_load((SHIPPED / "profiles/default/config.yaml").read_text())
-    workflow_api = api.workflow(
-        ResourceSettings(cores=1),
-        ConfigSettings(configfiles=[study.absolute()]),
-        snakefile=SHIPPED / "Snakefile",
-        workdir=directory,
-    )
-    workflow_api.dag(
-        DAGSettings(
-            targets=set(targets),
-            rerun_triggers={RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"]},
-            force_incomplete=profile["rerun-incomplete"],
-        )
-    )
-    # What every command of Snakemake does before it acts on the plan; it offers no public way.
-    workflow = workflow_api._workflow
-    workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
-    workflow._build_dag()
+    workflow = planned_workflow(api, study, directory, targets)
     needed = set(workflow.dag.needrun_jobs())
     plan = workflow.globals["plan"]
     edited = EditedRows(plan, Path("results") / plan.study.study / "problems.parquet")
     scripts = (SHIPPED / "workflow/scripts").glob("*.py")
     names = code_names([path.relative_to(SHIPPED).as_posix() for path in scripts], SHIPPED)
     levels = (sorted(level, key=_in_order) for level in workflow.dag.toposorted())
+    jobs = [job for level in levels for job in level if job in needed and job.output]
+    cost = costs(plan, [planned_job(job) for job in jobs])
     return [
-        Explained(job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited, names)))
-        for level in levels
-        for job in level
-        if job in needed and job.output
+        Explained(
+            job.rule.name, name_of(job), tuple(reasons_for(job, workflow, edited, names)), *of_job
+        )
+        for job, of_job in zip(jobs, cost, strict=True)
     ]
+
+
+def planned_job(job) -> PlannedJob:
+    """A job of Snakemake as the count of its rows wants it."""
+    of = job.wildcards_dict.get
+    names = of("model") or "", of("sweep") or "", shard_of(job)
+    return PlannedJob(job.rule.name, *names, lambda: named(job.params))
+
+
+def costs(plan: Plan, jobs: Sequence[PlannedJob]) -> Iterator[tuple[float | None, float | None]]:
+    """Rows and seconds of every job, as far as they are known."""
+    results = Path("results") / plan.study.study
+    rows, speed = rows_to_make(plan, results, jobs), Speed(results)
+    for job in jobs:
+        made = rows.get(job.key)
+        yield rows_read(plan, job) if made is None else made, speed.seconds(job, made)
 
 
 def _in_order(job) -> tuple[str, str]:

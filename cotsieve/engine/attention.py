@@ -84,6 +84,8 @@ class Pass:
     """Tiles of the rows of each home, for kernels."""
     seats: slice | None = None
     """Whose rows these are, where one token each is written."""
+    asked: int = 1
+    """Of so many last tokens of each row the last block's output is asked for."""
 
     @cached_property
     def positions(self) -> Tensor:
@@ -91,11 +93,12 @@ class Pass:
         return self.shared[:, None] + self.places
 
     def last_of(self, tokens: Tensor) -> Tensor:
-        """Of each row's tokens (B, T, …) the last real one, (B, 1, …)."""
+        """Of each row's tokens (B, T, …) the last real ones, (B, asked, …)."""
         if self.lengths is None:
             return tokens
-        last = torch.tensor([length - 1 for length in self.lengths], device=tokens.device)
-        return tokens[torch.arange(len(tokens), device=tokens.device), last][:, None]
+        first = torch.tensor(self.lengths, device=tokens.device)[:, None] - self.asked
+        rows = torch.arange(len(tokens), device=tokens.device)[:, None]
+        return tokens[rows, first + torch.arange(self.asked, device=tokens.device)]
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
         """Keep keys and values (B, T, N, D); what the queries (B, T, N * G, D) find, flat."""

@@ -129,7 +129,8 @@ class Decoder:
 
     def run(self, inputs: Tensor, at: Pass, edit: Edit | None = None) -> Tensor | None:
         """Take tokens (B, T, H) on from the slots of their rows → final hidden states (B, 1, H) of
-        each row's last; None where the pass asks for keys and values alone."""
+        each row's last, or as many last ones as are asked for; None where the pass asks for keys
+        and values alone."""
         positions, longest = at.positions, at.longest + at.longest_home
         residual = self.placed(inputs, positions)
         rotation = None if self._turned else self.rotation(positions, longest)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cotsieve.ground.faults import bad
@@ -24,6 +24,20 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_HERE}-{os.getpid()}.tmp")
 
 
+_asked_first: list[Callable[[], None]] = []
+_told: dict[str, str] = {}
+
+
+@contextlib.contextmanager
+def asked_before_files_appear(ask: Callable[[], None]) -> Iterator[None]:
+    """Inside the block no file appears where `ask` raises."""
+    _asked_first.append(ask)
+    try:
+        yield
+    finally:
+        _asked_first.remove(ask)
+
+
 @contextlib.contextmanager
 def appearing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to it."""
@@ -35,6 +49,8 @@ def appearing(path: str | Path) -> Iterator[Path]:
         with before_the_end(remove):
             yield temporary
             _flush(temporary)
+            for ask in _asked_first:
+                ask()
             os.replace(temporary, path)
         _flush(path.parent)
     finally:
@@ -52,6 +68,16 @@ def content_digest(path: str | Path) -> str:
 
     Raises BadInput for a folder, pipe or device, which could be read without end.
     """
+    _told[str(path)] = found = _content_digest(path)
+    return found
+
+
+def digests_told() -> Mapping[str, str]:
+    """Path → what `content_digest` has told of it last in this process."""
+    return _told
+
+
+def _content_digest(path: str | Path) -> str:
     link, path = path, Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise bad(path, "it is a folder, a pipe or a device, not a file", "Correct the path.")

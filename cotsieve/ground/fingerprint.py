@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -62,6 +63,15 @@ def reached_files(
         queue += tree.data(name, source)
     known.save()
     return dict(sorted(found.items()))
+
+
+def imported_libraries(files: Iterable[str], root: str | Path) -> set[str]:
+    """Top-level names of all that some files, such as `reached_files` finds, import absolutely."""
+    known, tree = _parsed_files(), _Tree(os.path.realpath(root), "")
+    modules = (name for name in files if name.endswith(".py"))
+    sources = (known.source(tree.path(name), _dotted(name)) for name in modules)
+    links = (link for source in sources for link in source.links)
+    return {module.partition(".")[0] for level, module, _, _ in links if not level}
 
 
 class _Tree:

@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,14 +24,14 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     handlers = _handlers(Path(path))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
     stop_when_told()
     stop_with_parent()
-    told = functools.partial(logger.warning, STOPPED)
+    told, started = functools.partial(logger.warning, STOPPED), time.perf_counter()
     try:
         with before_the_end(told):
             yield logger
+        _tell(handlers[0], f"took {time.perf_counter() - started:.1f} s")
     except BadInput as error:
         for finding in error.findings:
             logger.error("%s", finding)
@@ -54,15 +55,31 @@ def logging_to(path: str | Path) -> Iterator[logging.Logger]:
                 handler.close()
 
 
+def _tell(handler: logging.Handler, words: str) -> None:
+    """A line for one place alone."""
+    handler.handle(logging.LogRecord("cotsieve", logging.INFO, "", 0, words, (), None))
+
+
 def _handlers(path: Path) -> list[logging.Handler]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = logging.FileHandler(path, mode="w", encoding="utf-8")
     except OSError as error:
         print(f"{path}: the log cannot be written ({error.strerror})", file=sys.stderr)
-        return [logging.StreamHandler()]
+        return [_terminal(path)]
     file.handleError = lambda record: None  # a full disk must not bury what the terminal shows
-    return [file, logging.StreamHandler()]
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return [file, _terminal(path)]
+
+
+def _terminal(path: Path) -> logging.Handler:
+    """Jobs share the terminal, so there every line names its job: rule, model, sweep, shard."""
+    parts = path.with_suffix("").parts
+    job = " ".join(parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-1:])
+    handler = logging.StreamHandler()
+    told = f"%(asctime)s %(levelname)s {job.replace('%', '%%')}: %(message)s"
+    handler.setFormatter(logging.Formatter(told, "%H:%M:%S"))
+    return handler
 
 
 def duration(seconds: float) -> str:

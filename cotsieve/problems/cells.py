@@ -67,8 +67,10 @@ def answer_text(value: object) -> str:
         if isinstance(value, str) and "\\" in value:
             mend += " LaTeX is read with grading: {grader: math}, or in the formats math500, math,"
             mend += " deepscaler and am."
-        fault = NoAnswer if value is None else RowFault
-        raise fault(f"the answer {shown(value)} is not a number", mend)
+        fault = RowFault(f"the answer {shown(value)} is not a number", mend)
+        if value is None:
+            raise NoAnswer("the answer is missing", mend, recorded=str(fault))
+        raise fault
     return answer
 
 

@@ -93,7 +93,9 @@ def check_columns(path: Path, existing: Sequence[str], columns: Iterable[str]) -
     """Raise BadInput for columns that no row of the file has."""
     refuse(
         Finding(
-            str(path), f"no row has a column {column!r}", f"Columns there: {shown(existing, 800)}."
+            str(path),
+            f"no row has a column {column!r}",
+            f"Columns there: {shown(existing, 800)}. With format: columns, `columns` names them.",
         )
         for column in columns
         if column not in existing and column.partition(".")[0] not in existing

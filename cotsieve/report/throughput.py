@@ -2,9 +2,11 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotsieve.report.facts.wording import escaped
@@ -30,7 +32,7 @@ class JobTime(NamedTuple):
     memory: float | None
     """Largest resident memory, MiB."""
     rows: int | None
-    """Rollouts in its result; None where it is gone."""
+    """Rollouts in its result; None where that is gone or damaged."""
 
 
 def job_times(results: str | Path) -> list[JobTime]:
@@ -54,8 +56,14 @@ def _job_times(results: Path) -> Iterator[JobTime]:
                     f"{source}/{shard}",
                     float(measured["s"]),
                     _number(measured.get("max_rss")),
-                    pq.read_metadata(made).num_rows if made.is_file() else None,
+                    _rows_in(made),
                 )
+
+
+def _rows_in(table: Path) -> int | None:
+    with suppress(OSError, pa.ArrowException):  # gone, or damaged
+        return pq.read_metadata(table).num_rows
+    return None
 
 
 def throughput_page(study: str, times: Sequence[JobTime]) -> str:

@@ -78,7 +78,8 @@ def run_shard(
                         _finish(part, work.table(part), recipe)
                     part.lock.close()
     seconds = time.perf_counter() - started
-    log.info("%d rows, %d of them failed, %.1f s", own.rows, own.failed, seconds)
+    told = "%d rows, %d of them failed, %d made, %.1f s"
+    log.info(told, own.rows, own.failed, work.made, seconds)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class Progress:
             self._pause = min(2 * self._pause, MOST)
             self._due = self._now() + self._pause
 
+    @property
+    def rows(self) -> int:
+        """Finished so far."""
+        return self._rows
+
     def __str__(self) -> str:
         seconds = max(self._now() - self._begun, 1e-9)
         left = (self._all_rows - self._rows) * seconds / max(self._rows, 1)

@@ -49,7 +49,7 @@ class Recipe:
         on: its question, the reasoning that came with it where that is read, its reference answer
         where an edit may read it, and its id where that seeds a draw.
         """
-        definition = self.conditions[condition]
+        definition = _told(self.conditions[condition])
         parts: list[Any] = [self._deciding, definition, problem.question, problem.error]
         kind = kind_of(definition)
         if self.identity.get("model", {}).get("traces") == "given":
@@ -67,4 +67,12 @@ class Recipe:
 
     def origin(self) -> dict[str, Any]:
         """What a table made by this recipe says of its origin."""
-        return {**self.identity, "conditions": self.conditions, "reference": self.reference}
+        conditions = {name: _told(definition) for name, definition in self.conditions.items()}
+        return {**self.identity, "conditions": conditions, "reference": self.reference}
+
+
+def _told(definition: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What decides of a condition: a file of activations by its content, wherever it lies."""
+    if not definition or "activations_sha256" not in definition:
+        return definition
+    return {key: value for key, value in definition.items() if key != "activations"}

@@ -67,6 +67,11 @@ class Stretches:
         self._progress: Progress | None = None
         self._incomplete = False
 
+    @property
+    def made(self) -> int:
+        """Rows that were made so far."""
+        return self._progress.rows if self._progress else 0
+
     def of(
         self,
         problems: Sequence[Problem],

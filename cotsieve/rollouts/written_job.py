@@ -1,9 +1,7 @@
-"""The jobs that run a shard through a model that writes its reasoning: traces, then ablations, and
-rollouts around the sentences of traces."""
+"""The jobs that run a shard through a model that writes its reasoning: traces, then ablations."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from cotsieve.rollouts.kept import Row
 from cotsieve.rollouts.own_gpu import take_gpu
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
-from cotsieve.rollouts.sentence_units import Sentence
 from cotsieve.rollouts.stretches import Missing
 from cotsieve.rollouts.table import writing_rollouts
 
@@ -92,34 +89,6 @@ def run_ablations(
         return _ablated(missing, loaded(), baseline, others, given, job.recipe)
 
     job.run(make, samples, given=baseline)
-
-
-def run_resampling(
-    job: Job, sentences: Sequence[Sentence], rollouts: int, finished: str | Path | None = None
-) -> None:
-    """Write so many rollouts of every sentence under the one condition of the job's recipe.
-
-    Those in the table `finished` that did not fail are taken as they are.
-    """
-    by_unit = {sentence.unit: sentence for sentence in sentences}
-
-    def make(missing: Missing) -> Iterator[list[Row]]:
-        from cotsieve.rollouts.resampling import resample
-
-        wanted = {by_unit[unit]: pairs for pairs, units in missing.items() for unit in units}
-        yield from resample(_loaded(job), job.recipe, wanted)
-
-    def given(some: Sequence[Problem]) -> pa.Table:
-        names = pa.array([unit.problem_id for unit in some], pa.string())
-
-        def usable(rows: pa.Table) -> pa.Array:
-            sound = pc.not_equal(rows["finish_reason"], "failed")
-            return pc.and_(pc.is_in(rows["problem_id"], names), sound)
-
-        return tables.read(finished, ROLLOUTS, where=usable)
-
-    wanted = replace(job, problems=list(by_unit))
-    wanted.run(make, rollouts, given=given if finished else None)
 
 
 def _write_unneeded(

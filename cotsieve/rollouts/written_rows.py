@@ -169,7 +169,7 @@ def rows_of(
             cells.append(cell._replace(error=why))
             if not why:
                 starts.append(_start(recipe, cells[-1], len(cells) - 1))
-        waiting += families(starts, model.engine.batch_rows)
+        waiting += families(starts)
     yield [_row(model, recipe, cell, _failure(cell.error)) for cell in cells if cell.error]
     for finished in model.engine.run(waiting):
         yield [_row(model, recipe, cells[index], done) for (index, _), done in finished]

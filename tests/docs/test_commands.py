@@ -29,7 +29,6 @@ class Instead(NamedTuple):
 
 
 INSTEAD = {
-    r"cotsieve init openai/.*": Instead(None, "asks a hub"),
     r"cotsieve (.*)": Instead(r"python -m cotsieve \1", "a command of the installed wheel"),
     r"pip install \.": Instead(None, "tests/test_wheel.py builds and uses the wheel"),
     r"make (test|test-unit|test-slow)": Instead(
@@ -60,14 +59,6 @@ PLACEHOLDERS = {"results/<study>/": "results/mine/", "<study>": "config/mine.yam
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout that has run the default study."""
-    made = Checkout.made(tmp_path_factory.mktemp("checkout"))
-    run("make run", "the first command of all", made, {})
-    return made
-
-
-@pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Variables that make an empty stand-in the hub."""
     with serving(Repository.absent()) as address:
@@ -81,9 +72,17 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def mine(checkout: Checkout, hub: dict[str, str]) -> Checkout:
+def checkout(hub: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout that has run the default study."""
+    made = Checkout.made(tmp_path_factory.mktemp("checkout"), hub)
+    run("make run", "the first command of all", made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def mine(checkout: Checkout) -> Checkout:
     """The checkout after all of docs/own-data.md has been done in it."""
-    follow("docs/own-data.md", checkout, hub)
+    follow("docs/own-data.md", checkout)
     return checkout
 
 
@@ -94,8 +93,8 @@ def test_own_data(mine):
     assert all(row["problem_id"].startswith("mine-") for row in rows)
 
 
-def test_the_tour(checkout, hub, tmp_path):
-    follow("docs/tour.md", checkout.copied_to(tmp_path), hub)
+def test_the_tour(checkout, tmp_path):
+    follow("docs/tour.md", checkout.copied_to(tmp_path))
 
 
 def test_the_first_submission(checkout, shared, tmp_path):
@@ -120,9 +119,9 @@ def test_the_first_submission(checkout, shared, tmp_path):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in STORIES])
-def test_a_page(page, mine, hub):
+def test_a_page(page, mine):
     shutil.copy(mine.folder / "config/mine.yaml", mine.folder / "config/other.yaml")
-    follow(page, mine, hub)
+    follow(page, mine)
 
 
 def test_every_exception_is_needed():
@@ -131,7 +130,7 @@ def test_every_exception_is_needed():
     assert unused == []
 
 
-def follow(page: str, checkout: Checkout, hub: dict[str, str]) -> None:
+def follow(page: str, checkout: Checkout) -> None:
     """Do what a page says, from top to bottom, and what it says in passing.
 
     What has been done here for another page is not done again, unless the page tells a story.
@@ -139,7 +138,7 @@ def follow(page: str, checkout: Checkout, hub: dict[str, str]) -> None:
     for block in blocks(page):
         if block.kind == "command":
             if page in STORIES or block.text not in checkout.done:
-                run(block.text, block.where, checkout, hub)
+                run(block.text, block.where, checkout)
         elif block.kind:
             KINDS[block.kind](block, checkout)
         else:
@@ -147,10 +146,10 @@ def follow(page: str, checkout: Checkout, hub: dict[str, str]) -> None:
     for block in inline_commands(page):
         if block.text not in checkout.done:
             plain = re.sub(r"^make ", "make --dry-run ", block.text)
-            run(plain, block.where, checkout, hub)
+            run(plain, block.where, checkout)
 
 
-def run(command: str, where: str, checkout: Checkout, hub: dict[str, str]) -> None:
+def run(command: str, where: str, checkout: Checkout) -> None:
     """Run a command, or what stands for it."""
     checkout.done.add(command)
     for placeholder, value in PLACEHOLDERS.items():
@@ -162,7 +161,7 @@ def run(command: str, where: str, checkout: Checkout, hub: dict[str, str]) -> No
         if found:
             command = found.expand(instead.command)
             break
-    checkout.run(command, where, hub)
+    checkout.run(command, where)
 
 
 def write_yaml(block: Block, checkout: Checkout) -> None:

@@ -217,7 +217,7 @@ def test_the_published_run_of_ten_is_continued_to_its_dataset(shared, tmp_path):
     export_checkpoint(rows, tmp_path / "out.json", "2025-10-23T18:42:45.615195")
     assert (tmp_path / "out.json").read_bytes() == gzip.decompress(source.read_bytes())
 
-    existing = read_existing(folder / "llama_cot_all.json.gz")
+    existing = read_existing(folder / "llama_cot_all.json.gz").rows
     new = new_rows(rows, existing, "codi", "main", "zero")
     draw = draw_original(existing, new, TARGETS)
     expected = json.loads(gzip.decompress((folder / "test_expansion_10.json.gz").read_bytes()))

@@ -59,7 +59,7 @@ def test_what_has_no_end_is_ended(call, told):
     start = time.monotonic()
     with pytest.raises(OutOfBounds) as caught:
         confined(call, seconds=1, memory=2**29, patience=1)
-    assert told in str(caught.value) and time.monotonic() - start < 5
+    assert told in str(caught.value) and time.monotonic() - start < 40
 
 
 @pytest.mark.parametrize("error", [ValueError("so"), SystemExit("so"), RecursionError("so")])

@@ -47,7 +47,7 @@ def started(*command: str, folder: Path) -> subprocess.Popen:
 def test_a_job_that_is_terminated_finishes_writing(tmp_path):
     process = started(JOB, folder=tmp_path)
     process.terminate()
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 143
     assert (tmp_path / "finished").read_text() == "rows"
     assert "stopped by a signal" in told and "Traceback" not in told
@@ -70,7 +70,7 @@ def test_a_file_that_is_being_written_does_not_stay_behind(tmp_path):
     job = started(HALF, folder=tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     job.terminate()
-    job.communicate(timeout=30)
+    job.communicate(timeout=300)
     assert job.returncode == 143
     assert not list(tmp_path.iterdir())
 
@@ -82,7 +82,7 @@ def test_a_last_act_that_waits_in_vain_does_not_keep_the_job(tmp_path):
     )
     process = started(vain, folder=tmp_path)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert process.returncode == -signal.SIGALRM
 
 
@@ -90,7 +90,7 @@ def test_a_last_act_that_waits_in_vain_does_not_keep_the_job(tmp_path):
 def test_a_job_ends_with_the_run_that_started_it(tmp_path):
     process = started(RUN, JOB, folder=tmp_path)
     process.send_signal(signal.SIGKILL)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not (tmp_path / "finished").exists():
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -101,7 +101,7 @@ def test_a_full_or_read_only_disk_is_told_in_a_line(number, tmp_path):
     head, _, _ = JOB.partition("    while")
     code = f"{head}    raise OSError({number}, 'No room', 'table.parquet')"
     process = started(code, folder=tmp_path)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "table.parquet'. Free space or make the folder writable, and run again." in told
     assert "Traceback" not in told

@@ -29,10 +29,9 @@ def relatives(problem: int, common: int = 80) -> list[Start]:
     return [Start((problem, place), row, seed=place) for place, row in enumerate(made)]
 
 
-def run(model: ReasoningModel, groups, most: int | None = None) -> dict:
+def run(model: ReasoningModel, groups) -> dict:
     """Key → (token ids, finish reason); every start must come once."""
-    most = most or model.engine.batch_rows
-    waiting = [family for group in groups for family in families(group, most)]
+    waiting = [family for group in groups for family in families(group)]
     finished = [row for rows in model.engine.run(waiting) for row in rows]
     assert len(finished) == len({key for key, _ in finished}) == sum(map(len, groups))
     return {key: (done.token_ids, done.finish_reason) for key, done in finished}

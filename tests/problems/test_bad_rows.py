@@ -239,7 +239,7 @@ CASES = {
         "a.jsonl",
         _answer(None),
         MAPPED,
-        ["a.jsonl row 1 (line 2)", "the answer None is not a number", "one finite number"],
+        ["a.jsonl row 1 (line 2)", "the answer is missing", "one finite number"],
     ),
     "answer is a word": (
         "a.jsonl",
@@ -334,7 +334,7 @@ CASES = {
         "a.csv.gz",
         gzip.compress(b'question,answer\n"One,\nand one?",2\nHow many?,\n', mtime=0),
         MAPPED,
-        ["a.csv.gz row 1 (line 4)", "the answer None is not a number", "one finite number"],
+        ["a.csv.gz row 1 (line 4)", "the answer is missing", "one finite number"],
     ),
     "CSV header with one name twice": (
         "a.csv",

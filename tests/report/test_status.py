@@ -71,6 +71,15 @@ def test_every_shard_is_counted_in_one_state(study, results):
     assert dict(found.failures) == {"too long": 2}
 
 
+def test_a_table_that_is_cut_is_told_and_stops_nothing(study, results):
+    table = results / "rollouts/tiny/main/toy/0000.parquet"
+    table.write_bytes(table.read_bytes()[:-200])
+    (found,) = status(Plan(read_study(study)), results)
+    (told,) = found.failures
+    assert told.startswith(f"{table} cannot be read")
+    assert found.left is None, "its job tells no speed"
+
+
 def test_time_left_follows_from_the_time_spent(study, results):
     (found,) = status(Plan(read_study(study)), results)
     assert found.seconds == 60.0

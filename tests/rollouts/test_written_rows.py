@@ -91,8 +91,8 @@ def test_a_row_tells_thought_from_answer(folder, problems):
     plain = model.engine.decoder.logits
     steps = iter(range(1000))
 
-    def logits(hidden, keep):  # closes the thought after ten tokens
-        scores = plain(hidden, keep)
+    def logits(hidden, keep, **how):  # closes the thought after ten tokens
+        scores = plain(hidden, keep, **how)
         scores[:, close] = 1e4 if next(steps) == 10 else -1e4
         return scores
 
@@ -305,9 +305,9 @@ def test_donor_span_and_seed_make_again_what_was_read(folder, problems, monkeypa
     """20 random rows whose reasoning was edited: the very ids that the engine was given."""
     read, model = [], load(folder)
 
-    def noting(starts, most):
+    def noting(starts):
         read.extend(start.tokens for start in starts)
-        return families(starts, most)
+        return families(starts)
 
     monkeypatch.setattr(written_rows, "families", noting)
     long = [

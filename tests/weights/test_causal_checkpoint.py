@@ -53,7 +53,7 @@ def test_a_form_is_run_as_the_library_runs_it(form: str, family: str, tmp_path):
     for question in QUESTIONS[:2]:
         tokens = model.opened(question)
         ((_, done),) = [
-            row for rows in model.engine.run(families([Start((0, 0), tokens)], 1)) for row in rows
+            row for rows in model.engine.run(families([Start((0, 0), tokens)])) for row in rows
         ]
         wanted, gap = written_on(library, tokens, 12)
         assert gap > 1e-4 and list(done.token_ids) == wanted
@@ -72,6 +72,6 @@ def test_rows_beyond_the_tokenizer_are_never_written(tmp_path):
     model, library = load(folder), stock(folder)
     tokens = model.opened(QUESTIONS[0])
     assert max(written_on(library, tokens, 12)[0]) >= size
-    rows = model.engine.run(families([Start((0, 0), tokens)], 1))
+    rows = model.engine.run(families([Start((0, 0), tokens)]))
     ((_, done),) = [row for some in rows for row in some]
     assert done.token_ids and max(done.token_ids) < size

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import struct
-import time
 import zipfile
 from pathlib import Path
 
@@ -25,11 +24,11 @@ LLAMA = {
 
 
 def refused(call, *arguments) -> str:
-    start = time.monotonic()
+    before = sum(os.times()[:4])  # processor seconds: other work may keep the machine busy
     with pytest.raises(BadInput) as caught:
         call(*arguments)
     told = str(caught.value)
-    assert time.monotonic() - start < 12 and len(told) < 2_500
+    assert sum(os.times()[:4]) - before < 12 and len(told) < 2_500
     assert len(told.splitlines()) == len(caught.value.findings) <= 21
     return told
 

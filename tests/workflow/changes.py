@@ -1,11 +1,13 @@
 """Changes of a place: of its study, its code, its files and its results."""
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable
 from typing import Any
 
-from place import SOURCE, Place, touch
+from place import SOURCE, Place, local_model, touch
+from running import REMOVED
 
 from cotsieve.findings.necessity.judging import NECESSITY
 from cotsieve.findings.original import export_checkpoint
@@ -74,11 +76,68 @@ def with_option(section: str) -> Callable[[str], str]:
     )
 
 
-def another_transformers(place: Place) -> None:
-    about = place.folder / "libraries" / "transformers-99.0.dist-info"
-    about.mkdir(parents=True)
-    place.libraries = str(about.parent)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 99.0\n")
+def another_version(library: str) -> Change:
+    def change(place: Place) -> None:
+        about = place.folder / "libraries" / f"{library}-99.0.dist-info"
+        about.mkdir(parents=True)
+        place.libraries = str(about.parent)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: 99.0\n")
+
+    return change
+
+
+def another_default(key: str, before: str, after: str) -> Callable[[str], str]:
+    """A default of the settings is another one."""
+
+    def change(text: str) -> str:
+        line = next(line for line in text.splitlines() if line.strip().startswith(f"{key}: "))
+        return text.replace(line, line.replace(f"= {before}", f"= {after}"))
+
+    return change
+
+
+def imported_from_here(text: str) -> str:
+    """Imports from the room of a module, said in another way."""
+    return text.replace("from cotsieve.answers.", "from .")
+
+
+def package_for_module(place: Place) -> None:
+    """Beside `numbers.py` a package of that name, which Python prefers, with other code."""
+    module = place.checkout / "cotsieve/answers/numbers.py"
+    package = module.with_suffix("") / "__init__.py"
+    package.parent.mkdir()
+    package.write_text(another_constant(module.read_text()))
+
+
+def patched(file: str) -> Change:
+    """A condition of `controls` patches activations from a file, given by its path."""
+
+    def change(place: Place) -> None:
+        path = place.work / file
+        path.parent.mkdir(exist_ok=True)
+        for old in place.work.glob("**/states*.safetensors"):
+            old.rename(path)
+        if not path.exists():
+            path.write_bytes(b"states")
+        given = str(path) if file.startswith("by/") else file
+        patch = {"operation": "patch", "layer": 1, "activations": given}
+        place.change_study({"sweeps": {"controls": {"conditions": {"patch": patch}}}})
+
+    return change
+
+
+def zipped_source(place: Place) -> None:
+    path = place.work / SOURCE
+    path.with_name("problems.jsonl.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    place.change_study({"sources": {"toy": {"path": "problems.jsonl.gz"}}})
+
+
+def swapped_rows(found: list[dict]) -> None:
+    found[4], found[5] = found[5], found[4]
+
+
+def renamed_model(place: Place) -> None:
+    place.change_study({"models": {"other": REMOVED, "another": local_model("other")}})
 
 
 def moved_checkout(place: Place) -> None:

@@ -1,5 +1,7 @@
 """Models for whole runs of the workflow, made once per session."""
 
+import fcntl
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,10 +37,23 @@ def trained_model() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small study that has run once, with its checkout; copy it to change it."""
-    from place import finished_place
+    """A small study that has run once, with its checkout; copy it to change it.
 
-    return finished_place(tmp_path_factory.mktemp("finished"))
+    Where tests run side by side, the first process that needs it makes it for all.
+    """
+    from place import Place, finished_place
+
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished"
+    with (folder.parent / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return Place(folder)
+        made = own / "made"
+        made.mkdir()
+        finished_place(made)
+        made.rename(folder)
+        return Place(folder)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ class Place:
     def planned_here(self, *targets: str) -> Planned:
         """The same, by the package that this process has imported: what code of the place is
         edited counts, but is not run."""
-        return plan_here(self.work, self.checkout, *targets)
+        return plan_here(self.work, self.checkout, *targets, libraries=self.libraries)
 
     def accept_here(self) -> None:
         """What `accept` does, in this process."""

@@ -1,5 +1,6 @@
 """Plan the workflow in this process: what a dry run in one of its own would say, much sooner."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from running import Planned
 from snakemake.api import SnakemakeApi
@@ -43,9 +45,12 @@ def workflow_of(work: Path, root: Path, *targets: str) -> Iterator[Any]:
         os.chdir(before)
 
 
-def plan_here(work: Path, root: Path, *targets: str) -> Planned:
-    """What a run would do."""
-    with workflow_of(work, root, *targets) as workflow:
+def plan_here(work: Path, root: Path, *targets: str, libraries: str = "") -> Planned:
+    """What a run would do, were the libraries in the folder `libraries` installed."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        if libraries:
+            patch.syspath_prepend(libraries)
+        workflow = stack.enter_context(workflow_of(work, root, *targets))
         jobs = [job for job in workflow.dag.needrun_jobs() if job.output]
         counts = Counter(job.rule.name for job in jobs)
         return Planned(dict(counts), [str(file) for job in jobs for file in job.output])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from warm import warm_python
 
 from cotsieve.demo.stories import make_sample, write_jsonl
 
@@ -88,12 +89,15 @@ def snakemake(
     cores: int = 1,
     root: Path = ROOT,
     libraries: str = "",
+    cold: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run the workflow in `folder`; `profiles/default` beside the Snakefile is read by itself.
 
     `root` is the checkout to run; libraries in the folder `libraries` hide the installed ones.
+    Its processes have imported what they need of other libraries before, unless they start `cold`.
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
+    python = sys.executable if cold or libraries else warm_python()
+    command = [python, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
     command += ["--directory", str(folder), "--cores", str(cores)]
     command += ["--configfile", study] if study else []
     own = {"COTSIEVE_CACHE": str(folder / ".cotsieve"), "OMP_NUM_THREADS": "1"}
@@ -109,9 +113,9 @@ def snakemake(
     )
 
 
-def run(folder: Path, *targets: str, cores: int = 1) -> str:
+def run(folder: Path, *targets: str, cores: int = 1, cold: bool = False) -> str:
     """Run the workflow, which must succeed; what it printed."""
-    done = snakemake(folder, *targets, cores=cores)
+    done = snakemake(folder, *targets, cores=cores, cold=cold)
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 

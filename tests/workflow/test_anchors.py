@@ -14,6 +14,7 @@ from cotsieve.findings.anchors.anchor_table import ANCHORS, SENTENCES
 from cotsieve.findings.anchors.pairs import PAIRS
 from cotsieve.findings.anchors.published import published_traces
 from cotsieve.findings.anchors.reference import published
+from cotsieve.findings.anchors.scored import SCORES
 from cotsieve.findings.anchors.trace_rollouts import RESAMPLED as RESAMPLE
 from cotsieve.findings.anchors.trace_rollouts import rollouts_of
 from cotsieve.ground.tables import read
@@ -23,6 +24,7 @@ from cotsieve.rollouts.schema import ROLLOUTS
 TINY = yaml.safe_load((ROOT / "config" / "anchors-tiny.yaml").read_text())
 FOLDER = Path("results/anchors-tiny/anchors")
 TABLES = [f"{FOLDER}/tiny-reasoner.parquet", f"{FOLDER}/tiny-reasoner-pairs.parquet"]
+SCORED = f"{FOLDER}/tiny-reasoner-scores.parquet"
 PAGE = "results/anchors-tiny/report/anchors/tiny-reasoner.html"
 EXPORT = "results/anchors-tiny/export/tiny-reasoner/math-rollouts.parquet"
 RESAMPLED = FOLDER / "tiny-reasoner" / "resample" / "sample"
@@ -34,13 +36,14 @@ CHANGES = {
     "the threshold": ({"threshold": 0.7}, {"pair": 1, "measure": 1}),
     "alpha": ({"alpha": 1.0}, {"measure": 1}),
     "the grader": ({"grader": "thought-anchors"}, {"grade_around": 1} | AFTER_GRADES),
+    "the labels": ({"labels": "none"}, {"measure": 1}),
     "the embedding model": (
         {"embeddings": "someone/something"},
         {"fetch_embeddings": 1, "embed": 1, "pair": 1, "measure": 1},
     ),
     "more rollouts": ({"rollouts": 30}, {"resample": 1} | AFTER_ROLLOUTS),
     "the longest trace": (
-        {"sentences": {"most": 4}}, {"split": 1, "resample": 2} | AFTER_ROLLOUTS,
+        {"sentences": {"most": 4}}, {"split": 1, "resample": 2, "label": 1} | AFTER_ROLLOUTS,
     ),
 }  # fmt: skip
 
@@ -79,6 +82,19 @@ def test_the_tiny_study_tells_which_sentences_matter(place):
     assert mean(before_last, "gain_forced") > mean(earlier, "gain_forced")
     pairs = read(place / TABLES[1], PAIRS).to_pylist()
     assert {row["importance"] is None for row in pairs if row["source"] == row["target"]} == {True}
+
+
+def test_scored_answers_see_what_rollouts_see(place):
+    """The tiny model reads its answer off the last result, and altering that takes it away."""
+    rows = read(place / SCORED, SCORES).to_pylist()
+    assert [row["sentence"] for row in rows] == [row["sentence"] for row in measured(place)]
+    assert not any(row["error"] for row in rows)
+    late = [row for row in rows if row["sentence"] >= row["sentences"] - 2]
+    early = [row for row in rows if row["sentence"] < row["sentences"] - 2]
+    assert mean(late, "true_thinking_score") > 2 * mean(early, "true_thinking_score")
+    assert mean(late, "gain_unaltered") > 0
+    last = [row for row in rows if row["sentence"] == row["sentences"] - 1]
+    assert mean(last, "greedy_after") > 0.5
 
 
 def mean(rows: list[dict], column: str) -> float:

@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from running import ROOT, merged, planned_jobs, run, snakemake, write_study
+from warm import warm_python
 
 from cotsieve.findings.merge import MERGED
 from cotsieve.findings.necessity.judging import NECESSITY
@@ -53,7 +53,7 @@ MERGED_FILE, NECESSITY_FILE = (
 
 def preflight(folder: Path) -> str:
     """What `make preflight` says."""
-    command = [sys.executable, "-m", "cotsieve", "check", "study.yaml"]
+    command = [warm_python(), "-m", "cotsieve", "check", "study.yaml"]
     place = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     return subprocess.run(command, **place, text=True, capture_output=True, check=True).stdout
 
@@ -61,9 +61,11 @@ def preflight(folder: Path) -> str:
 def test_from_problems_to_necessity(make, tmp_path):
     model = make("gemma2")
     write_study(tmp_path, study(model), problems=6)
+    asked = preflight(tmp_path)
     told = run(tmp_path, MERGED_FILE, NECESSITY_FILE)
     assert "gemma: run by the transformers library's own model (architecture gemma2)" in told
-    assert "2 jobs, up to 36 rows" in told and "2 jobs, up to 36 rows" in preflight(tmp_path)
+    assert "2 jobs, 36 rows to make" in told and "2 jobs, 36 rows to make" in asked
+    assert "nothing is left to be made" in preflight(tmp_path)
     rows = read(tmp_path / MERGED_FILE, MERGED).to_pylist()
     assert len(rows) == 6 * (1 + len(CONDITIONS))
     assert {row["finish_reason"] for row in rows} <= {"stop", "length"}

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import yaml
 from hub_repository import Repository
 from hub_server import serving
 from running import ROOT, merged, run, study_of, write_study
+from warm import warm_python
 
 from cotsieve.ground.version import VERSION
 
@@ -18,7 +18,7 @@ from cotsieve.ground.version import VERSION
 def publish(folder: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     hub = {"HF_ENDPOINT": address, "HF_TOKEN": "secret", "HF_HUB_DISABLE_XET": "1"}
     hub |= {"HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1", "HF_HOME": str(folder / "hub")}
-    command = [sys.executable, "-m", "cotsieve", "publish", "study.yaml"]
+    command = [warm_python(), "-m", "cotsieve", "publish", "study.yaml"]
     return subprocess.run(
         [*command, "--directory", str(folder), *arguments],
         cwd=folder,

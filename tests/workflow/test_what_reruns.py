@@ -11,9 +11,10 @@ from changes import (
     added,
     another_answer,
     another_constant,
+    another_default,
     another_docstring,
     another_solution,
-    another_transformers,
+    another_version,
     another_word,
     appended,
     code,
@@ -28,22 +29,28 @@ from changes import (
     excluded_row,
     flipped_digits,
     hub_source,
+    imported_from_here,
     imported_model,
     moved_checkout,
     moved_everything,
     moved_model,
     of_another_study,
     only_results_moved,
+    package_for_module,
+    patched,
+    renamed_model,
     renamed_source,
     rows,
     second_source,
     study,
+    swapped_rows,
     third_model,
     together,
     touched,
     with_option,
     without_records_of_snakemake,
     written,
+    zipped_source,
 )
 from place import SOURCE, Place, touch
 from running import REMOVED
@@ -107,7 +114,53 @@ TABLE = {
         code("workflow/scripts/judge.py", another_constant), {"judge": 2} | DRAW
     ),
     "the list of environments": Row(code("envs/cotsieve.yaml", commented), NOTHING),
-    "another transformers": Row(another_transformers, EVERY_GENERATION, apart=True),
+    "another transformers": Row(another_version("transformers"), EVERY_GENERATION),
+    "another scipy": Row(another_version("scipy"), {"judge": 2} | DRAW),
+    "another sympy": Row(another_version("sympy"), FINDINGS),
+    "another pyarrow": Row(another_version("pyarrow"), NOTHING),
+    "another matplotlib": Row(another_version("matplotlib"), NOTHING),
+    "code in a package on the way": Row(
+        code("cotsieve/answers/__init__.py", another_constant), {"problems": 1} | EVERY_GENERATION
+    ),
+    "imports said in another way": Row(
+        code("cotsieve/answers/graders.py", imported_from_here), NOTHING
+    ),
+    "a package beside a module of its name": Row(package_for_module, EVERY_GRADE),
+    "code of the settings": Row(
+        code("cotsieve/study/settings/outcome.py", another_constant), NOTHING
+    ),
+    "code that cuts shards": Row(
+        code("cotsieve/study/plan/shards.py", another_constant), {"problems": 1} | FINDINGS
+    ),
+    "code by which a script makes its job": Row(
+        code("cotsieve/study/jobs/making.py", another_constant), EVERY_GENERATION
+    ),
+    "code that finds the files of models": Row(
+        code("cotsieve/study/jobs/places.py", another_constant), EVERY_GENERATION
+    ),
+    "the default of the tolerance": Row(
+        code("cotsieve/study/settings/outcome.py", another_default("tolerance", "0.01", "0.5")),
+        EVERY_GRADE,
+        apart=True,
+    ),
+    "the default of the draw's seed": Row(
+        code("cotsieve/study/settings/outcome.py", another_default("seed", "42", "43")),
+        DRAW,
+        apart=True,
+    ),
+    "the default of how many thoughts": Row(
+        code("cotsieve/study/settings/models.py", another_default("thoughts", "6", "5")),
+        EVERY_GENERATION,
+        apart=True,
+    ),
+    "the default of where conditions write": Row(
+        code(
+            "cotsieve/study/settings/conditions.py",
+            another_default("component", '"resid_post"', '"resid_pre"'),
+        ),
+        EVERY_GENERATION,
+        apart=True,
+    ),
     # -- grading and drawing ---------------------------------------------------------------------
     "the tolerance": Row(study(grading={"tolerance": 0.5}), EVERY_GRADE),
     "the tolerance, one model asked for": Row(
@@ -120,6 +173,10 @@ TABLE = {
         lambda place: place.edit("work/existing.json", lambda text: text.replace("4", "5")),
         DRAW,
     ),
+    "the grader": Row(study(grading={"grader": "codi"}), EVERY_GRADE),
+    "the seed of the draw": Row(study(draw={"seed": 43}), DRAW),
+    "facts about the publication": Row(study(publish={"about": {"license": "mit"}}), DRAW),
+    "no list of known problems": Row(study(existing=REMOVED), DRAW),
     # -- conditions ------------------------------------------------------------------------------
     "a condition redefined under its name": Row(
         conditions("main", **{"zero-middle": {"layer": "late"}}),
@@ -141,9 +198,35 @@ TABLE = {
         study(sweeps={"controls": {"reference": {"problems": 5}}}),
         {"generate": 3, "grade": 3} | OF_ONE_MODEL,
     ),
+    "activations of a file": Row(
+        patched("states.safetensors"), {"generate": 3, "grade": 3} | OF_ONE_MODEL
+    ),
+    "a file of activations renamed": Row(
+        patched("by/states-2.safetensors"), NOTHING, before=patched("states.safetensors")
+    ),
+    "other activations in a file": Row(
+        lambda place: place.edit("work/states.safetensors", lambda text: "other"),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+        before=patched("states.safetensors"),
+    ),
     # -- problems --------------------------------------------------------------------------------
     "the source touched": Row(lambda place: touch([place.work / SOURCE]), NOTHING),
     "the source renamed": Row(renamed_source, NOTHING),
+    "the source zipped": Row(zipped_source, DRAW),  # its SHA-256 is told
+    "rows swapped within a shard": Row(rows(swapped_rows), ONE_SHARD, {"toy/0001"}),
+    "bad rows recorded, where there are none": Row(
+        study(sources={"toy": {"bad_rows": "record"}}), NOTHING
+    ),
+    "a limit above all rows": Row(study(select={"limit": 5000}), NOTHING),
+    "a limit raised above all rows": Row(
+        study(select={"limit": 6000}), NOTHING, before=study(select={"limit": 5000})
+    ),
+    "a sample": Row(study(select={"sample": {"rows": 12}}), DRAW),
+    "other strata": Row(
+        study(strata={"by": "source"}),
+        {"problems": 1} | FINDINGS,
+        before=study(existing=REMOVED),
+    ),
     "rows appended, half a shard": Row(appended(2), ONE_SHARD, {"toy/0003"}),
     "rows appended, a shard and a half": Row(
         appended(6),
@@ -203,6 +286,17 @@ TABLE = {
         study(models={"other": {"checkpoint": HUB["repository"], "revision": HUB["revision"]}}),
         {"fetch_model": 1, "generate": 3, "grade": 3} | OF_ONE_MODEL,
     ),
+    "a model renamed": Row(renamed_model, {"generate": 3, "grade": 3} | OF_ONE_MODEL),
+    "the style of prompts": Row(
+        study(models={"other": {"prompt_style": "seed"}}),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
+    "a tokenizer edited": Row(
+        lambda place: place.edit(
+            "work/models/other/base/tokenizer_config.json", lambda text: text + " "
+        ),
+        {"generate": 3, "grade": 3} | OF_ONE_MODEL,
+    ),
     "lora alpha": Row(
         study(models={"other": {"lora": {"alpha": 4.0}}}),
         {"generate": 3, "grade": 3} | OF_ONE_MODEL,
@@ -212,6 +306,7 @@ TABLE = {
         {"generate": 3, "grade": 3} | OF_ONE_MODEL,
     ),
     "the longest answer": Row(study(decoding={"max_new_tokens": 13}), EVERY_GENERATION),
+    "where answers stop": Row(study(decoding={"stop_at": "number"}), EVERY_GENERATION),
     "how the engine is run": Row(
         study(engine={"batch_rows": 8, "device": "cpu", "keep_problems": 9, "keep_seconds": 1.0}),
         NOTHING,

@@ -141,7 +141,7 @@ def test_sources_must_be_named_although_the_default_study_has_some(tiny_model, t
     ("text", "told"),
     [
         ("study: !!python/object/apply:os.mkdir [made]\n", "not valid JSON or YAML"),
-        ("study: !!python/name:os.system\n", "config: study: Input should be a valid string"),
+        ("study: !!python/name:os.system\n", "config: study: it is no text"),
         ("study: a\nstudy: b\n", "study: the key stands there twice, on lines 1 and 2"),
         ("study: [a\n", "not valid JSON or YAML"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from running import ROOT, snakemake
+from warm import warm_python
 
 COMMANDS = {
     "check": (),
@@ -39,7 +40,7 @@ def place(folder: Path, file: str) -> str:
 def test_a_command_of_python(command, file, tmp_path):
     told = place(tmp_path, file)
     done = subprocess.run(
-        [sys.executable, "-m", "cotsieve", command, "study.yaml", *COMMANDS[command]],
+        [warm_python(), "-m", "cotsieve", command, "study.yaml", *COMMANDS[command]],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         text=True,

@@ -41,11 +41,13 @@ rule split:
         code=code_of("split"),
         problems={"problems": PROBLEMS},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
-        anchors=lambda wildcards: told_of_anchors(
-            "choose",
-            **(plain(study.anchors.sentences) if study.anchors else {}),
-            given=study.models[wildcards.model].traces == "given",
-        ),
+        anchors=lambda wildcards: {
+            "anchors": anchored.told(
+                "choose",
+                **plain(study.anchors.sentences),
+                given=study.models[wildcards.model].traces == "given",
+            )
+        },
     script:
         "../scripts/split.py"
 
@@ -79,11 +81,65 @@ rule resample:
         job=lambda wildcards: {
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
-            **decided_by_kind(wildcards),
+            **anchored.decided_by(wildcards.kind),
             "problems": problems_of(wildcards),
         },
     script:
         "../scripts/resample.py"
+
+
+rule score:
+    """Score the reference answer, forced after every sentence. Nothing is written."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+        traces="results/{study}/traces/{model}/{source}/{shard}.parquet",
+        sources=source_files,
+        model=fetched_model,
+    output:
+        "results/{study}/anchors/{model}/score/{source}/{shard}.parquet",
+    log:
+        "results/{study}/logs/score/{model}/{source}/{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/score/{model}/{source}/{shard}.tsv"
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory_with_model,
+        runtime=minutes_with_model,
+    params:
+        identity=identity_of("score"),
+        code=code_of("score", pinned=True),
+        libraries={"libraries": LIBRARIES},
+        job=lambda wildcards: {
+            **decided_by_model(wildcards),
+            "engine": SCORING_ENGINE,
+            "problems": problems_of(wildcards),
+            "answers": shard_of(wildcards).references,
+        },
+    script:
+        "../scripts/score.py"
+
+
+rule measure_scores:
+    """Tell from scored answers which sentences are thought in truth, and how early it is known."""
+    input:
+        lambda wildcards: anchored.files("score", wildcards.model),
+    output:
+        "results/{study}/anchors/{model}-scores.parquet",
+    log:
+        "results/{study}/logs/measure_scores/{model}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("measure_scores"),
+        code=code_of("measure_scores"),
+    script:
+        "../scripts/measure_scores.py"
 
 
 rule import_anchors:
@@ -114,7 +170,7 @@ rule import_anchors:
                 study.anchors.sentences.every if wildcards.model in COMPLETED else None
             ),
         },
-        grading={"grading": anchor_grading("thought-anchors")},
+        grading={"grading": anchored.grading("thought-anchors")},
     script:
         "../scripts/import_anchors.py"
 
@@ -148,7 +204,7 @@ rule complete:
         job=lambda wildcards: {
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
-            **decided_by_kind(wildcards),
+            **anchored.decided_by(wildcards.kind),
         },
     script:
         "../scripts/complete.py"
@@ -174,7 +230,7 @@ rule grade_completed:
         identity=identity_of("grade_completed"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
-        grading={"grading": anchor_grading("thought-anchors")},
+        grading={"grading": anchored.grading("thought-anchors")},
     script:
         "../scripts/grade_around.py"
 
@@ -200,7 +256,7 @@ rule grade_around:
         identity=identity_of("grade_around"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
-        grading={"grading": anchor_grading()},
+        grading={"grading": anchored.grading()},
     script:
         "../scripts/grade_around.py"
 
@@ -209,7 +265,7 @@ rule embed:
     """Compare every sentence with what was written in its place."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         embeddings=FETCHED_EMBEDDINGS,
     output:
         "results/{study}/anchors/{model}/likeness.parquet",
@@ -232,7 +288,7 @@ rule pair:
     """Tell what each sentence does for later ones."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        rollouts=lambda wildcards: around("resample", wildcards.model),
+        rollouts=lambda wildcards: anchored.files("resample", wildcards.model),
         embeddings=FETCHED_EMBEDDINGS,
     output:
         "results/{study}/anchors/{model}-pairs.parquet",
@@ -247,23 +303,38 @@ rule pair:
         identity=identity_of("pair"),
         code=code_of("pair"),
         embeddings={"embeddings": EMBEDDING},
-        anchors=told_of_anchors("threshold", "pairs"),
+        anchors={"anchors": anchored.told("threshold", "pairs")},
     script:
         "../scripts/pair.py"
+
+
+rule label:
+    """Tell what every sentence does, and on which others it depends."""
+    input:
+        sentences="results/{study}/anchors/{model}/sentences.parquet",
+    output:
+        "results/{study}/anchors/{model}/labels.parquet",
+    log:
+        "results/{study}/logs/label/{model}.log",
+    wildcard_constraints:
+        model=names(OWN_TRACES),
+    conda:
+        "../../envs/cotsieve.yaml"
+    params:
+        identity=identity_of("label"),
+        code=code_of("label"),
+    script:
+        "../scripts/label.py"
 
 
 rule measure:
     """Measure the importance of every sentence, as published and with its uncertainty."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
-        labels=lambda wildcards: (
-            f"results/{STUDY}/anchors/{wildcards.model}/labels.parquet"
-            if wildcards.model in FOLDERS
-            else []
-        ),
+        pairs=lambda wildcards: anchored.pairs(wildcards.model),
+        labels=lambda wildcards: anchored.labels(wildcards.model),
     output:
         "results/{study}/anchors/{model}.parquet",
     log:
@@ -275,9 +346,11 @@ rule measure:
     params:
         identity=identity_of("measure"),
         code=code_of("measure"),
-        anchors=told_of_anchors(
-            "threshold", "alpha", "least_dissimilar", "draws", "seed"
-        ),
+        anchors={
+            "anchors": anchored.told(
+                "threshold", "alpha", "least_dissimilar", "draws", "seed"
+            )
+        },
     script:
         "../scripts/measure.py"
 
@@ -286,9 +359,10 @@ rule show_anchors:
     """Make a page on which traces are read, their sentences coloured by importance."""
     input:
         anchors="results/{study}/anchors/{model}.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: anchor_tables(wildcards.model)[1:],
+        pairs=lambda wildcards: anchored.pairs(wildcards.model),
+        scores=lambda wildcards: anchored.scores(wildcards.model),
     output:
         report(
             "results/{study}/report/anchors/{model}.html",
@@ -324,13 +398,13 @@ rule export_rollouts_of_model:
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
         anchors="results/{study}/anchors/{model}.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         rollouts=lambda wildcards: [
             path
             for kind in (
                 ["resample", "force"] if wildcards.model in PUBLISHED else KINDS
             )
-            for path in around(kind, wildcards.model)
+            for path in anchored.files(kind, wildcards.model)
         ],
         traces=lambda wildcards: (
             f"results/{STUDY}/anchors/{wildcards.model}/traces.parquet"

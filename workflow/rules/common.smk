@@ -3,7 +3,6 @@
 import atexit
 import functools
 import os
-from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,22 +14,25 @@ from cotsieve.ground.files import content_digest
 from cotsieve.ground.seeds import digest
 from cotsieve.ground.checkout import TOLD_AT_THE_END
 from cotsieve.interventions.changed import READS_ANSWER, kind_of
+from cotsieve.ground.named_params import named
+from cotsieve.study.checks.work import PlannedJob
 from cotsieve.study.checks.start import before_the_first_job, planned, quicken_planning
 from cotsieve.study.identity.ingredients import (
     GENERATION_LIBRARIES,
     code_identity,
     condition_identity,
     embedding_identity,
-    hub_pin,
-    hub_places,
     library_versions,
     model_identity,
-    model_places,
+    script_identity,
 )
+from cotsieve.study.jobs.places import hub_pin, hub_places, model_places
 from cotsieve.study.identity.at_work import record
 from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import Records
+from cotsieve.study.identity.used import code_of_scripts
+from cotsieve.study.plan.anchored import Anchored
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.plan.references import (
@@ -68,6 +70,7 @@ try:
         for name, sweep in study.sweeps.items()
     }
     PROBLEMS = plan.content_digest()
+    CODE = code_of_scripts(ROOT)
 except BadInput as error:
     raise StudyError(f"the study cannot run as it is:\n{error}") from None
 
@@ -96,7 +99,7 @@ ENVIRONMENT = (
     if "conda" in map(str, workflow.deployment_settings.deployment_method)
     else None
 )
-identities = Identities(lambda: workflow.rules, ENVIRONMENT)
+identities = Identities(lambda: workflow.rules, CODE, ENVIRONMENT)
 records = Records(f"results/{STUDY}")
 identity_of = identities.param
 let_identities_decide(workflow, identities, records)
@@ -104,18 +107,22 @@ if workflow.is_main_process:
     atexit.register(records.save)
 
 
-def code_reached(entry, pinned=False):
-    """Digests of all code that a file leads to."""
+def followed(code, *names, **how):
+    """What some code is, in one line where it cannot be followed."""
     try:
-        return code_identity(entry, ROOT, pinned=pinned)
+        return code(*names, ROOT, **how)
     except BadInput as error:
         raise StudyError(f"the code cannot be followed:\n{error}") from None
 
 
-# Rows are kept by the code that computes them, so that other edits never reach the GPU.
-LATENT_ENGINE = code_reached("cotsieve/rollouts/latent_rows.py", pinned=True)
-REASONING_ENGINE = code_reached("cotsieve/rollouts/written_rows.py", pinned=True)
-VLLM_ENGINE = code_reached("cotsieve/engine/library/vllm.py", pinned=True)
+def engine_code(file):
+    """The code that computes rows: they are kept by it, so that other edits never reach the GPU."""
+    return followed(code_identity, f"cotsieve/{file}", pinned=True)
+
+
+LATENT_ENGINE = engine_code("rollouts/latent_rows.py")
+REASONING_ENGINE = engine_code("rollouts/written_rows.py")
+VLLM_ENGINE = engine_code("engine/library/vllm.py")
 LIBRARIES = library_versions(GENERATION_LIBRARIES)
 EVERY_GRADER_LIBRARY = library_versions(
     tuple(sorted({name for found in graders.LIBRARIES.values() for name in found}))
@@ -178,12 +185,19 @@ def start():
 
 
 def model_jobs():
-    """Model → how many jobs of this run load it."""
-    return Counter(
-        job.wildcards.model
+    """The jobs of this run that load a model."""
+    return [
+        PlannedJob(
+            job.rule.name,
+            job.wildcards.model,
+            job.wildcards.get("sweep", ""),
+            f"{job.wildcards.get('source')}/{job.wildcards.get('shard')}",
+            functools.partial(named, job.params),
+        )
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("generate", "trace", "ablate", "resample", "complete")
-    )
+        if job.rule.name
+        in ("generate", "trace", "ablate", "resample", "complete", "score")
+    ]
 
 
 def fetches():

@@ -6,12 +6,16 @@ with its name inside: no change can hide behind an equal value of another param.
 
 
 def code_of(script, pinned=False):
-    """What a rule's results depend on besides its inputs: the code its script reaches.
+    """What a rule's results depend on besides its inputs: the code its script reaches, and the
+    libraries that it computes with.
 
     `pinned` is for jobs whose problems are checked against a digest: the code that reads them
-    cannot change the result.
+    cannot change the result, and their rules name their libraries.
     """
-    return {"code": code_reached(f"workflow/scripts/{script}.py", pinned)}
+    path = f"workflow/scripts/{script}.py"
+    if pinned:
+        return {"code": followed(code_identity, path, pinned=True)}
+    return followed(script_identity, path)
 
 
 def problems_of(wildcards):

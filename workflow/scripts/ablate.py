@@ -2,7 +2,7 @@
 
 from cotsieve.rollouts.written_job import run_ablations
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.making import Making
+from cotsieve.study.jobs.making import Making
 
 if __name__ == "__main__":
     with at_work(snakemake):

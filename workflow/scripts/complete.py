@@ -6,14 +6,14 @@ import json
 from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.around.job import run_resampling
+from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.job import Job, Running
 from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.sentence_units import sentences_of
-from cotsieve.rollouts.written_job import run_resampling
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import model_files, model_places
-from cotsieve.study.plan.making import DECIDES
+from cotsieve.study.jobs.making import DECIDES
+from cotsieve.study.jobs.places import model_files, model_places
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.reading import read_study
 

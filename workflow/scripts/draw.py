@@ -5,15 +5,15 @@ from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import provenance
 from cotsieve.ground.version import VERSION
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.settings.defaults import completed
+from cotsieve.study.jobs.completed import completed
 from cotsieve.study.settings.outcome import Draw
-from cotsieve.study.settings.part import plain
+from cotsieve.study.settings.part import whole
 
 if __name__ == "__main__":
     with at_work(snakemake):
         told = named(snakemake.params)
         existing = told["existing problems"]
-        rule = Draw(**told["draw"])  # what is left out keeps its default
+        rule = whole(Draw, told["draw"])
         origin = told["origin"] | provenance(snakemake.input.necessity)
         draw_dataset(
             model=snakemake.wildcards.model,
@@ -28,5 +28,5 @@ if __name__ == "__main__":
             about=told["about"],
             made={"cotsieve": VERSION} | completed(origin),
             **told["sieve"],
-            **{key: value for key, value in plain(rule).items() if value is not None},
+            **{key: value for key, value in rule.items() if value is not None},
         )

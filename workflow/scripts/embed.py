@@ -8,7 +8,7 @@ from cotsieve.findings.anchors.likeness import LIKENESS, likeness_rows
 from cotsieve.findings.anchors.trace_rollouts import OUTCOMES
 from cotsieve.ground.tables import read, write
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import embedding_folder
+from cotsieve.study.jobs.places import embedding_folder
 from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import read
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
+from cotsieve.study.jobs.of_job import plan_of
 from cotsieve.study.plan.filling import chains
-from cotsieve.study.plan.of_job import plan_of
 
 if __name__ == "__main__":
     with at_work(snakemake) as log:

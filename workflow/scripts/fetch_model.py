@@ -4,7 +4,7 @@ import json
 
 from cotsieve.ground.files import write_text
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import hub_places
+from cotsieve.study.jobs.places import hub_places
 from cotsieve.study.settings.reading import read_study
 from cotsieve.weights.hub import resolve
 

@@ -7,7 +7,7 @@ from cotsieve.study.identity.at_work import at_work
 def generate(sweep: str) -> None:
     """Make the rollouts; what that needs is imported only where no earlier job has made them."""
     from cotsieve.rollouts.latent_job import run_latent_shard
-    from cotsieve.study.plan.making import Making
+    from cotsieve.study.jobs.making import Making
 
     making = Making.of(snakemake)
     recipe = making.recipe(making.told["conditions"])

@@ -5,7 +5,7 @@ from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import write
 from cotsieve.rollouts.schema import BASELINE, ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.of_job import plan_of
+from cotsieve.study.jobs.of_job import plan_of
 
 if __name__ == "__main__":
     with at_work(snakemake):

@@ -10,7 +10,7 @@ from cotsieve.ground.named_params import named
 from cotsieve.ground.tables import parts, read, write
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import embedding_folder
+from cotsieve.study.jobs.places import embedding_folder
 from cotsieve.study.settings.reading import read_study
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from cotsieve.ground.files import write_text
 from cotsieve.ground.tables import writing
 from cotsieve.problems.problem import PROBLEMS, problems_table
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.of_job import plan_of
+from cotsieve.study.jobs.of_job import plan_of
 
 AT_ONCE = 16_384
 """Rows of a row group."""

@@ -10,16 +10,16 @@ from cotsieve.ground.tables import provenance, read
 from cotsieve.ground.version import VERSION
 from cotsieve.problems.problem import PROBLEMS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.settings.defaults import completed
+from cotsieve.study.jobs.completed import completed
 from cotsieve.study.settings.outcome import Grading, PublishTraces
-from cotsieve.study.settings.part import plain
+from cotsieve.study.settings.part import whole
 
 if __name__ == "__main__":
     with at_work(snakemake) as log:
         given, told = snakemake.input, named(snakemake.params)
         origin = provenance(given.merged)
-        rule = plain(PublishTraces(**told["choose"] or {}))
-        model, grader = snakemake.wildcards.model, Grading(**origin["grading"]).grader
+        rule = whole(PublishTraces, told["choose"] or {})
+        model, grader = snakemake.wildcards.model, whole(Grading, origin["grading"])["grader"]
         traces, unsolved = verified_traces(
             read(given.merged, MERGED),
             read(given.problems, PROBLEMS),

@@ -9,7 +9,7 @@ from cotsieve.ground.faults import bad
 from cotsieve.ground.files import write_text
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import model_files
+from cotsieve.study.jobs.places import model_files
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.places import located
 from cotsieve.study.settings.reading import read_study

@@ -8,9 +8,9 @@ from cotsieve.ground.version import VERSION
 from cotsieve.report.job import read_model_tables, read_study_tables, write_report
 from cotsieve.report.throughput import job_times, throughput_page
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.settings.defaults import completed
+from cotsieve.study.jobs.completed import completed
 from cotsieve.study.settings.outcome import Draw
-from cotsieve.study.settings.part import plain
+from cotsieve.study.settings.part import whole
 
 if __name__ == "__main__":
     with at_work(snakemake):
@@ -36,7 +36,7 @@ if __name__ == "__main__":
             )
         ]
         decided = told["settings"]
-        draw = plain(Draw(**decided["draw"]))  # what is left out keeps its default
+        draw = whole(Draw, decided["draw"])
         settings = {"cotsieve": VERSION, **told["origin"]}
         settings |= completed({"grading": decided["grading"]})
         settings["draw"] = {name: value for name, value in draw.items() if value is not None}

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cotsieve.ground.tables import read
+from cotsieve.rollouts.around.job import run_resampling
+from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.schema import ROLLOUTS
-from cotsieve.rollouts.sentence_units import sentences_of
-from cotsieve.rollouts.written_job import run_resampling
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.plan.making import Making
+from cotsieve.study.jobs.making import Making
 
 if __name__ == "__main__":
     with at_work(snakemake):
@@ -28,13 +28,17 @@ if __name__ == "__main__":
             ).to_pylist()
         }
         kind = making.told["kind"]
+        reasoning_given = making.study.models[making.names.model].traces == "given"
         sentences = [
             sentence
             for name, trace in itertools.groupby(
                 rows.to_pylist(), lambda row: (row["problem_id"], row["sample"])
             )
             for sentence in sentences_of(
-                problems[name[0]], list(trace), making.told["prefix"], ids[name]
+                problems[name[0]],
+                list(trace),
+                making.told["prefix"],
+                problems[name[0]].reasoning if reasoning_given else ids[name],
             )
         ]
         recipe = making.recipe({kind: {"anchors": kind, "prefix": making.told["prefix"]}})

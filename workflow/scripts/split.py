@@ -13,8 +13,8 @@ from cotsieve.interventions.places import placed_tokens
 from cotsieve.rollouts.given_reasoning import stored_trace
 from cotsieve.rollouts.schema import ROLLOUTS
 from cotsieve.study.identity.at_work import at_work
-from cotsieve.study.identity.ingredients import model_files
-from cotsieve.study.plan.of_job import plan_of
+from cotsieve.study.jobs.of_job import plan_of
+from cotsieve.study.jobs.places import model_files
 from cotsieve.weights.tokenizer import load_tokenizer
 
 

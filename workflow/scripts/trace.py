@@ -8,7 +8,7 @@ def trace() -> None:
     """Make the traces; what that needs is imported only where no earlier job has made them."""
     from cotsieve.rollouts.schema import BASELINE
     from cotsieve.rollouts.written_job import run_traces
-    from cotsieve.study.plan.making import Making
+    from cotsieve.study.jobs.making import Making
 
     making = Making.of(snakemake)
     run_traces(making.job(snakemake, "traces", making.recipe({BASELINE: None}), ahead=True))
@@ -18,7 +18,7 @@ def leave_untraced() -> None:
     """Write that nothing is traced; what earlier jobs have traced stays kept."""
     from cotsieve.rollouts.schema import BASELINE
     from cotsieve.rollouts.written_job import write_untraced
-    from cotsieve.study.plan.making import Making
+    from cotsieve.study.jobs.making import Making
 
     making = Making.of(snakemake)
     recipe, samples = making.recipe({BASELINE: None}), making.decoding["samples"]

@@ -76,10 +76,10 @@ class WritingEngine:
     def _sizes(self, waiting: Sequence[Family], places: int) -> Sizes:
         """As many seats as are wanted and fit; one at least, whatever it takes."""
         new = self.how.max_new_tokens
-        several = [family for family in waiting if len(family.members) > 1]
+        several = [family for family in waiting if family.shares]
         members = [len(family.members) for family in waiting]
         own = [
-            len(start.tokens) - (reach // CHUNK * CHUNK if len(family.members) > 1 else 0)
+            len(start.tokens) - (reach // CHUNK * CHUNK if family.shares else 0)
             for family in waiting
             for start, reach in zip(family.members, family.reach, strict=True)
         ]

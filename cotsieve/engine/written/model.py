@@ -88,7 +88,7 @@ class ReasoningModel:
         opened, closed = self.opened(problem), self.closed(problem, thought)
         end = len(closed) - len(close := self._trusted(self.style.close))
         if closed[: len(opened)] != opened or list(closed[end:]) != close:
-            return tuple(self._plain(thought))
+            return tuple(self.plain(thought))
         return closed[len(opened) : end]
 
     def thought_length(self, problem: str, closed: Sequence[int], forced: bool = False) -> int:
@@ -101,7 +101,7 @@ class ReasoningModel:
 
         The answer starts behind the last closing tag, the reasoning ends before the first.
         """
-        return self._tags.parted(tuple(written), self._plain)
+        return self._tags.parted(tuple(written), self.plain)
 
     def split(self, written: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
         """Reasoning and answer of what was written; no answer where it never came."""
@@ -167,7 +167,7 @@ class ReasoningModel:
             ids = [
                 token
                 for text, trusted in parts
-                for token in (self._trusted(text) if trusted else self._plain(text))
+                for token in (self._trusted(text) if trusted else self.plain(text))
             ]
         begin = self._begin
         while begin and tuple(ids[: len(begin)]) == begin:
@@ -183,7 +183,7 @@ class ReasoningModel:
             return []
         return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
-    def _plain(self, text: str) -> list[int]:
+    def plain(self, text: str) -> list[int]:
         """Ids of text from a data set: its words never become tags or control tokens."""
         options = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
         return [

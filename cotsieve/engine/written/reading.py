@@ -1,6 +1,7 @@
 """Starts read into slots, in pieces: the memory for it does not grow with the starts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -36,20 +37,26 @@ class Text(NamedTuple):
 
 
 def read(
-    decoder: Decoder, slots: Slots, texts: Sequence[Text], own_step: int, silent: bool = False
+    decoder: Decoder,
+    slots: Slots,
+    texts: Sequence[Text],
+    own_step: int,
+    silent: bool = False,
+    asked: int = 1,
 ) -> Iterator[tuple[list[int], Tensor | None]]:
     """Read texts in pieces; yields which of them are read, and the hidden states of their last
-    tokens, (n, H)."""
+    tokens, (n, asked, H)."""
     most = TOKENS_AT_ONCE.get(slots.device.type, TOKENS_AT_ONCE["cuda"])
     for places in _batches(texts, most):
         batch = [texts[place] for place in places]
         longest = max(len(text.tokens) for text in batch)
         edit = reading_edit_of([text.start for text in batch])
-        size = longest if edit or len(batch) > 1 else most  # an edit wants its whole span
+        whole = edit or asked > 1  # an edit wants its whole span, and so do several last tokens
+        size = longest if whole or len(batch) > 1 else most
         for first in range(0, longest, size):
             inputs, at = _piece(slots, batch, first, min(size, longest - first), own_step, silent)
-            hidden = decoder.run(decoder.embed(inputs), at, edit)
-        yield places, None if silent else hidden[:, 0]
+            hidden = decoder.run(decoder.embed(inputs), replace(at, asked=asked), edit)
+        yield places, hidden
 
 
 def _piece(

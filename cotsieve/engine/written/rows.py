@@ -42,6 +42,8 @@ class LeanRows:
         self._free = [self.slots.home_place(home) for home in range(sizes.homes)]
         self._homes: dict[int, dict[int, int]] = {}
         """Where a home in use begins → how many of its keys each seat shares."""
+        self._texts: dict[int, Sequence[int]] = {}
+        """Home → what was read into it last: other members of a family may come later."""
         self._steps = 0
         self._lengths: dict[int, int] = {}
         """Seat → places of its slot that are filled before the first step, were it always there."""
@@ -64,6 +66,7 @@ class LeanRows:
         """All seats are empty."""
         self.read = 0
         self._free, self._homes, self._lengths = [*self._free, *self._homes], {}, {}
+        self._texts = {}
         self._gather()
 
     def begin(self, families: Sequence[Family], seats: Sequence[int]) -> Tensor:
@@ -73,7 +76,7 @@ class LeanRows:
         """
         slots, taken, waiting = self.slots, iter(seats), []
         own_at = dict(zip(seats, slots.own_at[list(seats)].tolist(), strict=True))
-        homes = self._read_commons([f for f in families if len(f.members) > 1])
+        homes = self._read_commons([family for family in families if family.shares])
         try:
             for family in families:
                 home = homes.get(id(family))
@@ -84,7 +87,8 @@ class LeanRows:
             self._seat(waiting)
             return scores
         finally:
-            self._free += [home for home in homes.values() if home not in self._homes]
+            used = dict.fromkeys(homes.values())
+            self._free += [home for home in used if home not in self._homes]
 
     def _left(self, start: Start, reach: int, own_at: int, home: int | None) -> Text:
         """What of a start is still to be read once its home is."""
@@ -178,21 +182,35 @@ class LeanRows:
         self.slots.gather([sorted(readers) for readers in self._homes.values()])
 
     def _read_commons(self, families: Sequence[Family]) -> dict[int, int]:
-        """Read what each family shares, once; family by id → its home."""
-        homes = {id(family): self._free.pop() for family in families}
+        """Read what each family shares, unless it was read before; family by id → its home."""
+        homes = {id(family): self._home(family) for family in families}
+        texts = {
+            homes[id(family)]: Text(Start((0, 0), ()), family.common, homes[id(family)], 0)
+            for family in families
+            if family.common and self._texts.get(homes[id(family)]) is not family.common
+        }
         try:
-            texts = [
-                Text(Start((0, 0), ()), family.common, homes[id(family)], 0)
-                for family in families
-                if family.common
-            ]
-            self.read += sum(len(text.tokens) for text in texts)
-            for _ in read(self.decoder, self.slots, texts, self.sizes.home_capacity, silent=True):
+            self.read += sum(len(text.tokens) for text in texts.values())
+            waiting, step = list(texts.values()), self.sizes.home_capacity
+            for _ in read(self.decoder, self.slots, waiting, step, silent=True):
                 pass
         except BaseException:
-            self._free += homes.values()
+            used = dict.fromkeys(homes.values())
+            self._free += [home for home in used if home not in self._homes]
             raise
+        self._texts |= {home: text.tokens for home, text in texts.items()}
         return homes
+
+    def _home(self, family: Family) -> int:
+        """Where the text of a family lies, or the home that was free the longest."""
+        known = (home for home, text in self._texts.items() if text is family.common)
+        home = next(known, None)
+        if home is None:
+            home = self._free.pop(0)
+            self._texts[home] = ()
+        elif home in self._free:
+            self._free.remove(home)
+        return home
 
     def _copy(self, home: int, own_at: int, places: range) -> None:
         """Give a row what it shares beyond the last whole chunk; the same sums as if alone."""
@@ -222,7 +240,7 @@ class LeanRows:
         self.read += sum(len(text.tokens) for text in texts)
         for places, hidden in read(self.decoder, self.slots, texts, self.sizes.capacity):
             order += places
-            found.append(self.decoder.logits(hidden, self.vocabulary, narrow=self.narrow))
+            found.append(self.decoder.logits(hidden[:, 0], self.vocabulary, narrow=self.narrow))
         scores = torch.cat(found)
         return scores[torch.tensor(order, device=scores.device).argsort()]
 

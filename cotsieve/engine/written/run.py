@@ -113,17 +113,31 @@ class Run:
         free = min(free, self.together)
         while self.queue and free:
             family = self.queue[0]
-            size, several = len(family.members), len(family.members) > 1
-            if several and size > min(self.room, self.together, self.memory.most_members):
-                half = max(1, min(self.room, self.together, self.memory.most_members))
-                self.queue[0] = family_of(family.members[half:])
-                self.queue.appendleft(family_of(family.members[:half]))
+            size, most = len(family.members), self._most(free)
+            if size > most:
+                self.queue.popleft()
+                self.queue.extendleft(reversed(self._parts(family, most)))
                 continue
-            if size > free or (several and not homes):
+            if size > free or (family.shares and not homes):
                 break
             taken.append(self.queue.popleft())
-            free, homes = free - size, homes - several
+            free, homes = free - size, homes - family.shares
         return taken
+
+    def _most(self, free: int) -> int:
+        """Members of a family that sit down together, where so many seats are free.
+
+        What a family shares stays read between its parts, but not in memory that is dense.
+        """
+        if self.memory.dense:
+            free = min(self.room, self.together)
+        return max(1, min(free, self.memory.most_members))
+
+    def _parts(self, family: Family, first: int) -> tuple[Family, Family]:
+        """The first members of a family, and the others."""
+        if self.memory.dense or self.memory.most_members == 1:
+            return family_of(family.members[:first]), family_of(family.members[first:])
+        return family.parts(first)
 
     def _begin(self, families: Sequence[Family]) -> None:
         """Read starts and choose their first tokens. When memory runs out, nothing has happened."""

@@ -63,16 +63,30 @@ class Family:
     members: tuple[Start, ...]
     reach: tuple[int, ...]
     """How many tokens of the common text each member keeps; at least one token is its own."""
+    parted: bool = False
+    """Whether these are some members of a larger family, whose common text they share."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether the common text is read for itself."""
+        return self.parted or len(self.members) > 1
+
+    def parts(self, first: int) -> tuple["Family", "Family"]:
+        """The first so many members, and the others; the common text is the same object."""
+        return (
+            Family(self.common, self.members[:first], self.reach[:first], parted=True),
+            Family(self.common, self.members[first:], self.reach[first:], parted=True),
+        )
 
 
-def families(starts: Sequence[Start], most: int) -> list[Family]:
+def families(starts: Sequence[Start]) -> list[Family]:
     """Group the starts of one problem, in order, by their common beginnings.
 
-    A family has at most `most` members. A start whose reading is edited stands alone.
+    A start whose reading is edited stands alone.
     """
     groups: list[list[Start]] = []
     for start in starts:
-        home = next((group for group in groups if _belongs(start, group, most)), None)
+        home = next((group for group in groups if _belongs(start, group)), None)
         if home is None:
             groups.append([start])
         else:
@@ -80,9 +94,9 @@ def families(starts: Sequence[Start], most: int) -> list[Family]:
     return [family_of(group) for group in groups]
 
 
-def _belongs(start: Start, group: list[Start], most: int) -> bool:
+def _belongs(start: Start, group: list[Start]) -> bool:
     first = group[0]
-    if start.edit or first.edit or len(group) >= most:
+    if start.edit or first.edit:
         return False
     reach = _reach(start, first.tokens)
     if start.unseen and reach < start.unseen[1]:
@@ -95,7 +109,9 @@ def _reach(start: Start, common: tuple[int, ...]) -> int:
     limit = min(len(start.tokens) - 1, len(common))
     if start.unseen:
         limit = min(limit, start.unseen[1])
-    return next((i for i in range(limit) if start.tokens[i] != common[i]), limit)
+    if start.tokens[:limit] == common[:limit]:
+        return limit
+    return next(i for i in range(limit) if start.tokens[i] != common[i])
 
 
 def family_of(group: Sequence[Start]) -> Family:

@@ -22,6 +22,7 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
+_NAMED = 5
 KEYWORDS = ("math", "chain-of-thought", "interpretability", "reasoning")
 
 
@@ -50,6 +51,8 @@ class CardFacts:
     """Problems asked for over all strata, where the targets are shares of that."""
     about: Mapping[str, str] = field(default_factory=dict)
     """What the publisher says of it, as `publish.about` holds it."""
+    repeated: Sequence[tuple[int, int]] = ()
+    """Pair ids of existing rows left out, and of the rows that have the same questions."""
 
 
 def card(facts: CardFacts) -> str:
@@ -134,6 +137,14 @@ def opening(facts: CardFacts) -> str:
         text += (
             f" {existing:,} were known before and are kept (`is_existing`): their outcome was "
             "taken from a file and not measured again."
+        )
+    if facts.repeated:
+        pairs = ", ".join(f"{other} is {kept}" for other, kept in facts.repeated[:_NAMED])
+        more = ", …" if len(facts.repeated) > _NAMED else ""
+        rows = "row" if len(facts.repeated) == 1 else "rows"
+        text += (
+            f" {len(facts.repeated):,} {rows} of that file asked what another row asks, and are "
+            f"left out (by pair_id: {pairs}{more})."
         )
     return text
 

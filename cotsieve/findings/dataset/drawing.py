@@ -67,7 +67,7 @@ def draw_dataset(
     rows = tables.read(necessity, NECESSITY).to_pylist()
     if require and require.get("net"):
         require_net(rows, condition, _OTHERWISE)
-    kept = read_existing(existing, variant) if existing else []
+    kept, repeated = read_existing(existing, variant) if existing else ([], [])
     fresh = new_rows(rows, kept, model, sweep, condition)
     if targets is None:
         had = Counter(row["stratum"] for row in kept)
@@ -90,6 +90,7 @@ def draw_dataset(
         provenance=_ordered(made | excluded | {"draw": _rule(targets, total, method, seed)}),
         about=about,
         total=total,
+        repeated=repeated,
     )
     folder = Path(card_file).parent
     write_dataset(folder, found.rows, card(facts), tables.provenance(necessity))

@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from cotsieve.ground.faults import Finding, bad
 from cotsieve.problems.files.records import read_records, refuse
@@ -23,7 +24,15 @@ _KINDS = {
 }
 
 
-def read_existing(path: str | Path, variant: str = "clean") -> list[dict]:
+class Existing(NamedTuple):
+    """What a file of earlier results holds."""
+
+    rows: list[dict]
+    repeated: list[tuple[int, int]]
+    """Pair ids of rows that are left out, as another row has their question, and of that row."""
+
+
+def read_existing(path: str | Path, variant: str = "clean") -> Existing:
     """The rows of one variant, in file order, with the columns of the dataset.
 
     The file is a list of objects with the keys above and `variant`, the form of the published
@@ -49,14 +58,16 @@ def read_existing(path: str | Path, variant: str = "clean") -> list[dict]:
         findings += [Finding(place(path, index), what, mend) for what, mend in found]
     refuse(findings)
     first: dict[str, dict] = {}
+    repeated: list[tuple[int, int]] = []
     for _, row in chosen:
         same = first.setdefault(row["question"].strip(), row)
         if same is not row:
+            repeated.append((row["pair_id"], same["pair_id"]))
             log.warning(
                 "%s: pair_id %s asks what pair_id %s asks, and is left out",
                 path, row["pair_id"], same["pair_id"],
             )  # fmt: skip
-    return [_row(row) for row in first.values()]
+    return Existing([_row(row) for row in first.values()], repeated)
 
 
 def _findings(row: dict, pairs: Counter) -> list[tuple[str, str]]:

@@ -96,7 +96,7 @@ def place(path: Path, row: int, line: int | None = None) -> str:
     path = Path(path)
     kind = kind_of(path)
     if line is None and kind in SEPARATORS:
-        line = next((found.line for found in _rows_of(path) if found.row == row), None)
+        line = next((found.line for found in rows_of(path) if found.row == row), None)
     line = row + 1 if kind == "jsonl" else line
     return f"{path} row {row}" + (f" (line {line})" if line is not None else "")
 
@@ -134,7 +134,8 @@ def kind_of(path: Path) -> str:
     raise bad(path, "its name does not say what kind of file it is", _KINDS)
 
 
-def _rows_of(path: Path) -> Iterator[Read]:
+def rows_of(path: Path) -> Iterator[Read]:
+    """The rows of a file, whatever its segments."""
     first = 0
     for segment in segments(path):
         for found in segment.read(first):

@@ -19,8 +19,13 @@ MEASURES = {
     "shift_counterfactual_js": "answers moved, replaced by another",
     "shift_forced_js": "answers moved, answer forced",
     "resilience": "comes back when left out",
+    "gain_scored": "likelihood of the answer gained",
+    "gain_unaltered": "likelihood lost when its numbers are altered",
+    "true_thinking_score": "true thinking",
 }
 """Column → what it is called."""
+SCORED = ("gain_scored", "gain_unaltered", "true_thinking_score")
+"""Those of scored answers."""
 PARTS = 10
 MOST_MEANINGS, MOST_PAIRS = 6, 40
 _TOLD = (
@@ -33,24 +38,47 @@ Row = Mapping[str, Any]
 
 
 def anchor_facts(
-    anchors: pa.Table, outcomes: Iterable[pa.Table], likeness: pa.Table, pairs: pa.Table | None
+    anchors: pa.Table,
+    outcomes: Iterable[pa.Table],
+    likeness: pa.Table,
+    pairs: pa.Table | None,
+    scores: pa.Table | None = None,
 ) -> dict[str, Any]:
     """Plain values: `traces`, `tags` and `positions` with means and intervals, `correlations`."""
-    rows = anchors.to_pylist()
+    rows = _with_scores(anchors.to_pylist(), scores)
+    shown = {
+        name: told for name, told in MEASURES.items() if scores is not None or name not in SCORED
+    }
     groups = _meanings(outcomes, likeness)
     arcs = _arcs(pairs)
     traces: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in rows:
         traces[row["problem_id"], row["sample"]].append(row)
     return {
-        "measures": MEASURES,
+        "measures": shown,
         "traces": [_trace(name, found, groups, arcs) for name, found in traces.items()],
         "tags": _by_tag(traces),
+        "labellers": sorted({row["labeller"] for row in rows if row["labeller"]}),
         "positions": _by_position(traces),
-        "correlations": _correlations(rows),
+        "correlations": _correlations(rows, shown),
         "significant": sum((row["q_value"] or 1) < 0.05 for row in rows),
         "tested": sum(row["q_value"] is not None for row in rows),
     }
+
+
+def _with_scores(rows: Sequence[Row], scores: pa.Table | None) -> list[Row]:
+    """The rows with what scored answers tell of their sentences; nulls where nothing is known."""
+    known = {}
+    for row in scores.to_pylist() if scores is not None else ():
+        known[row["problem_id"], row["sample"], row["sentence"]] = row
+    return [
+        row
+        | {
+            name: known.get((row["problem_id"], row["sample"], row["sentence"]), {}).get(name)
+            for name in SCORED
+        }
+        for row in rows
+    ]
 
 
 def _trace(
@@ -151,9 +179,9 @@ def _mean(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
-def _correlations(rows: Sequence[Row]) -> list[list[float | None]]:
+def _correlations(rows: Sequence[Row], measures: Iterable[str]) -> list[list[float | None]]:
     """Spearman's rank correlation of the measures over all sentences."""
-    columns = [[row[name] for row in rows] for name in MEASURES]
+    columns = [[row[name] for row in rows] for name in measures]
     return [[_correlation(one, other) for other in columns] for one in columns]
 
 

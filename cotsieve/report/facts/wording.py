@@ -3,7 +3,6 @@
 import html
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import PurePath
 from typing import Any
 
 from cotsieve.findings.necessity.net_effect import balance, doubt
@@ -112,12 +111,9 @@ def _extras(definition: Mapping[str, Any], told: Sequence[str]) -> list[str]:
 
 
 def _activations(definition: Mapping[str, Any]) -> str:
-    """The file that is patched in: by name, and by content since names repeat."""
-    file = definition.get("activations", "self")
-    if file == "self":
-        return "its own activations"
+    """What is patched in: its own, or those of a file, which is told by its content."""
     digest = definition.get("activations_sha256")
-    return PurePath(file).name + (f" [{digest[:8]}]" if digest else "")
+    return f"the activations of file {digest[:8]}" if digest else "its own activations"
 
 
 def _embeddings(count: int) -> str:

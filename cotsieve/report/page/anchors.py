@@ -43,7 +43,7 @@ def _standfirst(facts: Facts) -> str:
 def _tables(facts: Facts) -> str:
     parts = []
     for key, title, lead in (
-        ("tags", "By what the sentence does", "First tag of each sentence."),
+        ("tags", "By what the sentence does", _labelled(facts)),
         ("positions", "Along the trace", "In tenths of the sentences, from the first on."),
     ):
         if facts[key]:
@@ -58,6 +58,11 @@ def _tables(facts: Facts) -> str:
     lead = "Spearman's rank correlation over all sentences."
     parts.append(plots.block("How the measures agree", lead, plots.table(header, rows)))
     return f'<section class="model">{"".join(parts)}</section>'
+
+
+def _labelled(facts: Facts) -> str:
+    """Who says what a sentence does."""
+    return f"First tag of each sentence. Labels: {escaped('; '.join(facts['labellers']))}."
 
 
 def _means(groups: Sequence[Facts]) -> str:

@@ -124,8 +124,8 @@ def graders(facts: Facts) -> str:
         [_example(item, found["graders"]) for item in found["examples"]],
         words=3 + len(found["graders"]),
     )
-    more = f"<details><summary>{len(found['examples'])} of them</summary>{examples}</details>"
-    return block("Graders", lead, counts + more)
+    told = f"<summary>{len(found['examples'])} of them</summary>{examples}"
+    return block("Graders", lead, f'{counts}<details class="wide">{told}</details>')
 
 
 def _example(item: Facts, graders: Sequence[str]) -> tuple[str, ...]:

@@ -41,15 +41,17 @@ def _definitions(values: Mapping[str, Any]) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """A value as code; what is long is folded away, mapping by mapping."""
+    """A value as code; what is long is folded away, mapping by mapping, and lists."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, str | int | float):
         return f"<code>{escaped(text)}</code>"
-    if len(text) <= _LONG or not isinstance(value, Mapping):
+    if len(text) <= _LONG or not isinstance(value, Mapping | list):
         return f"<code>{escaped(text)}</code>" if value else "–"
-    rows = [(escaped(key), _plain_value(item)) for key, item in value.items()]
-    entries = "1 entry" if len(rows) == 1 else f"{len(rows)} entries"
-    found = plots.table(("entry", "value"), rows, words=2)
+    found = f"<code>{escaped(text)}</code>"
+    if isinstance(value, Mapping):
+        rows = [(escaped(key), _plain_value(item)) for key, item in value.items()]
+        found = plots.table(("entry", "value"), rows, words=2)
+    entries = "1 entry" if len(value) == 1 else f"{len(value):,} entries"
     return f"<details><summary>{entries}</summary>{found}</details>"
 
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean
 from typing import NamedTuple
 
 from cotsieve.weights.architecture import Outline
@@ -98,20 +97,11 @@ def _free_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def seconds(earlier: Path, jobs: int, products: int, gpu: bool) -> float:
-    """Seconds that `jobs` jobs take one after the other.
+def seconds(jobs: int, products: int, gpu: bool) -> float:
+    """Seconds that `jobs` jobs take one after the other, where no earlier one tells.
 
-    From what earlier jobs took, as their benchmarks below the folder `earlier` say; else from the
-    number of operations, two for each of `products`: parameters times tokens.
+    From the number of operations, two for each of `products`: parameters times tokens.
     """
-    measured = []
-    for file in sorted(earlier.rglob("*.tsv")):
-        try:
-            measured.append(float(file.read_text().splitlines()[1].split("\t")[0]))
-        except (OSError, ValueError, IndexError):
-            continue
-    if measured:
-        return mean(measured) * jobs
     return 2.0 * products / (GPU_SPEED if gpu else CPU_SPEED) + LOADING * jobs
 
 

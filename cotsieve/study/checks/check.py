@@ -16,7 +16,8 @@ from cotsieve.ground.model_folder import BASE_FILES
 from cotsieve.interventions.thoughts import from_definition
 from cotsieve.problems.candidates import read_exclusion
 from cotsieve.study.checks.templates import check_template
-from cotsieve.study.identity.ingredients import is_local, model_identity, model_places
+from cotsieve.study.identity.ingredients import model_identity
+from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.references import reference_problems, reference_source
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from cotsieve.findings.dataset.existing import read_existing
 from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.models import Model
 from cotsieve.study.settings.places import located
 
 _NAMED = 3
@@ -18,7 +19,7 @@ def recorded_rows(plan: Plan) -> Iterator[str]:
         bad_rows = list(pool.only(~pool.catalogue.usable[pool.places]).problems())
         if bad_rows:
             reasons = Counter(problem.error for problem in bad_rows).most_common(_NAMED)
-            told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+            told = "; ".join(f"{reason.rstrip('.')} ({count:,})" for reason, count in reasons)
             first = ", ".join(str(problem.row) for problem in bad_rows[:_NAMED])
             more = ", …" if len(bad_rows) > _NAMED else ""
             rows = "row" if len(bad_rows) == 1 else "rows"
@@ -26,6 +27,22 @@ def recorded_rows(plan: Plan) -> Iterator[str]:
                 f"sources.{name}: {len(bad_rows):,} {rows} cannot be used and will be recorded as "
                 f"failed ({rows} {first}{more}): {told}"
             )
+
+
+def boxless_models(plan: Plan) -> Iterator[str]:
+    """A line for every model that need not write what the grader reads."""
+    grader = plan.study.grading.grader
+    if grader not in _READ_BOXES:
+        return
+    for name, model in plan.study.models.items():
+        if isinstance(model, Model):
+            yield (
+                f"models.{name}: grader {grader} reads answers in \\boxed{{}} alone; where a model "
+                "of family codi was not trained to write boxes, every answer counts as none"
+            )
+
+
+_READ_BOXES = ("math", "r2a", "thought-anchors")
 
 
 def unmet_targets(plan: Plan) -> list[str]:
@@ -42,7 +59,7 @@ def unmet_targets(plan: Plan) -> list[str]:
         there.update(names[pool.catalogue.usable[pool.places]].tolist())
     existing = plan.study.existing
     if existing:
-        rows = read_existing(located(existing.path), existing.variant)
+        rows = read_existing(located(existing.path), existing.variant).rows
         there += Counter(row["stratum"] for row in rows)
     asked = dict(draw.targets or {})
     findings = [

@@ -11,11 +11,11 @@ from cotsieve.ground.faults import BadInput
 from cotsieve.ground.tables import read
 from cotsieve.problems.index import prompt_of
 from cotsieve.problems.problem import PROBLEMS, Problem, problems_from
+from cotsieve.study.checks.work import told
 from cotsieve.study.identity.ingredients import own_code
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.shards import Shard, prompts_digest
 from cotsieve.study.settings.defaults import default_of
-from cotsieve.study.settings.part import Part
 
 DIGEST = re.compile(r"[0-9a-f]{12,64}")
 LONGEST = 60
@@ -31,6 +31,10 @@ class Explained(NamedTuple):
     job: str
     """Its wildcards, as model/sweep/source/shard."""
     reasons: tuple[str, ...]
+    rows: float | None = None
+    """It will make, or read; None where that is not counted."""
+    seconds: float | None = None
+    """As earlier jobs took; None where none tells."""
 
 
 def changes(
@@ -79,18 +83,33 @@ def _code(values: dict[str, Any]) -> Iterator[str]:
 
 
 def grouped(jobs: Iterable[Explained]) -> list[str]:
-    """A line per rule and reasons, in the order given, with the jobs they hold for."""
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    """A line per rule and reasons, in the order given, with the jobs they hold for, and how many
+    rows and how much time they come to."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Explained]] = {}
     total: dict[str, int] = {}
     for job in jobs:
-        groups.setdefault((job.rule, job.reasons), []).append(job.job)
+        groups.setdefault((job.rule, job.reasons), []).append(job)
         total[job.rule] = total.get(job.rule, 0) + 1
     lines = []
-    for (rule, reasons), names in groups.items():
-        count = f" ×{len(names)}" if total[rule] > 1 else ""
-        which = f" ({_some(names)})" if total[rule] > len(names) else ""
-        lines.append(f"{rule}{count}{which}: {'; '.join(reasons)}")
+    for (rule, reasons), some in groups.items():
+        count = f" ×{len(some)}" if total[rule] > 1 else ""
+        which = f" ({_some(job.job for job in some)})" if total[rule] > len(some) else ""
+        cost = told(
+            _UNITS.get(rule, "row"),
+            _sum(job.rows for job in some),
+            _sum(job.seconds for job in some),
+        )
+        lines.append(f"{rule}{count}{which}: {'; '.join(reasons)}{cost}")
     return lines
+
+
+_UNITS = dict.fromkeys(("problems", "judge", "draw", "reason"), "problem")
+"""What the jobs of a rule read, where it is not rollouts."""
+
+
+def _sum(numbers: Iterable[float | None]) -> float | None:
+    found = list(numbers)
+    return None if None in found else sum(found)
 
 
 def _unequal(old: Any, new: Any) -> list[str]:
@@ -105,7 +124,7 @@ Steps = tuple[str, ...]
 
 def _told(path: Steps, old: Any, new: Any) -> Iterator[str]:
     where, default = ".".join(path), default_of(path)
-    if isinstance(default, Part):  # none of its keys was decided
+    if default == {}:  # none of its keys was decided
         old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if list(old) != list(new) and set(old) == set(new):
@@ -184,6 +203,7 @@ def _told_reference(path: Steps, old: Any, new: Any) -> Iterator[str]:
 _TOLD = {
     "libraries": _told_libraries,
     "grader libraries": _told_libraries,
+    "computing libraries": _told_libraries,
     "answers": _told_answers,
     "shards": _told_shards,
     "reference problems": _told_reference,

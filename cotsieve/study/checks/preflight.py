@@ -7,7 +7,7 @@ are loaded. The Snakefile alone asks this, so nothing here can make a result sta
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from cotsieve.ground.joblog import duration
 from cotsieve.study.checks import capacity
 from cotsieve.study.checks.capacity import readable
 from cotsieve.study.checks.check import check_study, outline_of, refuse_all
-from cotsieve.study.checks.expected import recorded_rows, unmet_targets
+from cotsieve.study.checks.expected import boxless_models, recorded_rows, unmet_targets
 from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
 from cotsieve.study.checks.templates import told_prompts
-from cotsieve.study.identity.ingredients import is_local, model_places
+from cotsieve.study.checks.work import Work, rollouts_of
+from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.models import ImportedModel, Model, ReasoningModel
@@ -37,54 +38,46 @@ from cotsieve.weights.outline import is_lean, safetensors_files, why_library
 
 def preflight(
     plan: Plan,
-    jobs: dict[str, int] | None = None,
+    work: Mapping[str, Work] | None = None,
     *,
     here: bool = True,
     fetches: Iterable[str] | None = None,
 ) -> list[str]:
     """Look at everything a run will need; lines that sum it up.
 
-    `jobs` says how many jobs load each model (default: all that a study has); a model without jobs
-    is not looked at. `here`: they run on this machine, so its devices count. `fetches` are the
-    sources to be fetched (default: those that are not on disk). Raises BadInput with all findings.
+    `work` says what the jobs come to that load each model (default: all that a study has); a model
+    without jobs is not looked at. `here`: they run on this machine, so its devices count. `fetches`
+    are the sources to be fetched (default: those not on disk). Raises BadInput with all findings.
     """
-    jobs = _all_jobs(plan) if jobs is None else jobs
+    work = _all_work(plan) if work is None else work
     lines: list[str] = []
-    checks: list[Callable[[], object]] = [partial(_check_disk, plan, jobs, lines)]
-    checks.append(lambda: lines.extend([*recorded_rows(plan), *unmet_targets(plan)]))
+    checks: list[Callable[[], object]] = [partial(_check_disk, plan, work, lines)]
+    checks.append(
+        lambda: lines.extend([*recorded_rows(plan), *boxless_models(plan), *unmet_targets(plan)])
+    )
     checks += [partial(_check_source, plan, name) for name in _absent(plan, fetches)]
-    for name in jobs:
-        checks.append(partial(_check_model, plan, name, jobs[name], here, lines))
+    for name in work:
+        checks.append(partial(_check_model, plan, name, work[name], here, lines))
     refuse_all(checks)
     return lines
 
 
-def _all_jobs(plan: Plan) -> dict[str, int]:
-    """One for every shard and sweep; models that write their reasoning trace every shard first."""
+def _all_work(plan: Plan) -> dict[str, Work]:
+    """A job for every shard and sweep; models that write their reasoning trace every shard first.
+    Nothing is kept."""
     study = plan.study
     rounds = {name: int(isinstance(what, ReasoningModel)) for name, what in study.models.items()}
     for sweep in study.sweeps:
         for name in study.models_of(sweep):
             rounds[name] += 1
     return {
-        name: len(plan.shards) * rounds[name]
+        name: Work(len(plan.shards) * rounds[name], rollouts_of(plan, name), None)
         for name, model in study.models.items()
         if not isinstance(model, ImportedModel)
     }
 
 
-def _rows(plan: Plan, name: str) -> int:
-    """Rows of the rollouts table that a model makes, at most."""
-    study, problems = plan.study, sum(shard.rows for shard in plan.shards)
-    conditions = sum(
-        1 + len(sweep.all_conditions())
-        for key, sweep in study.sweeps.items()
-        if name in study.models_of(key)
-    )
-    return problems * conditions * study.decoding_of(name).samples
-
-
-def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
+def _check_disk(plan: Plan, models: Iterable[str], lines: list[str]) -> None:
     folder = Path("results") / plan.study.study
     mend = "Make it writable, or run in another folder (snakemake --directory)."
     for place in (folder, folder / "kept", folder / "rollouts", folder / "merged"):
@@ -96,8 +89,8 @@ def _check_disk(plan: Plan, jobs: dict[str, int], lines: list[str]) -> None:
                     file.write(b"\0" * 4096)
         except OSError as error:
             raise bad(place, f"cannot be written ({error.strerror})", mend) from None
-    tokens = {name: plan.study.decoding_of(name).max_new_tokens for name in jobs}
-    need = sum(capacity.result_bytes(_rows(plan, name), tokens[name]) for name in jobs)
+    tokens = {name: plan.study.decoding_of(name).max_new_tokens for name in models}
+    need = sum(capacity.result_bytes(rollouts_of(plan, name), tokens[name]) for name in tokens)
     free = shutil.disk_usage(folder).free
     if free < need // 2:  # most answers are shorter than they may be
         what = f"{readable(free)} are free, results may take {readable(need)}"
@@ -124,7 +117,7 @@ def _check_source(plan: Plan, name: str) -> None:
         HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=10)
 
 
-def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str]) -> None:
+def _check_model(plan: Plan, name: str, work: Work, here: bool, lines: list[str]) -> None:
     model = plan.study.models[name]
     for part, (spec, revision, _) in model_places(model).items():
         if not is_local(spec):
@@ -148,7 +141,7 @@ def _check_model(plan: Plan, name: str, jobs: int, here: bool, lines: list[str])
         headers = _check_library_model(name, located(base), lines)
     count = capacity.parameters(headers.values())
     tokens = longest + written_positions(plan, name)
-    lines.append(_estimate(plan, name, jobs, count, tokens, here))
+    lines.append(_estimate(plan, name, work, count, tokens, here))
     if here and count:
         lines.append(_check_memory(plan, name, shape, count, tokens))
 
@@ -210,15 +203,18 @@ def _check_hub_model(where: str, spec: str, revision: str | None) -> None:
         HfApi().model_info(spec, revision=revision, timeout=10)
 
 
-def _estimate(plan: Plan, name: str, jobs: int, count: int, tokens: int, here: bool) -> str:
-    found = capacity.device(plan.study.engine.device) if here else None
-    gpu = found.is_gpu if found else not here
-    rows = round(_rows(plan, name) * min(1.0, jobs / max(1, _all_jobs(plan)[name])))
-    rule = "generate" if isinstance(plan.study.models[name], Model) else "ablate"
-    earlier = Path("results") / plan.study.study / "benchmarks" / rule / name
-    seconds = capacity.seconds(earlier, jobs, count * rows * tokens, gpu)
-    work = f"{jobs} {'job' if jobs == 1 else 'jobs'}, up to {rows:,} rows, longest {tokens} tokens"
-    return f"{name}: {count / 1e6:.3g} million parameters, {work}; very roughly {duration(seconds)}"
+def _estimate(plan: Plan, name: str, work: Work, count: int, tokens: int, here: bool) -> str:
+    rows = f"{work.rows:,.0f} {'row' if round(work.rows) == 1 else 'rows'} to make"
+    jobs = f"{work.jobs} {'job' if work.jobs == 1 else 'jobs'}"
+    if work.seconds is not None:
+        time = f"about {duration(work.seconds)} of job time, as earlier jobs took"
+    else:
+        found = capacity.device(plan.study.engine.device) if here else None
+        gpu = found.is_gpu if found else not here
+        seconds = capacity.seconds(work.jobs, round(count * work.rows * tokens), gpu)
+        time = f"very roughly {duration(seconds)} of job time"
+    size = f"{count / 1e6:.3g} million parameters"
+    return f"{name}: {size}, {jobs}, {rows}, longest {tokens} tokens; {time}"
 
 
 def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int) -> str:
@@ -244,14 +240,22 @@ def _check_memory(plan: Plan, name: str, shape: Outline, count: int, tokens: int
     )
 
 
-def main(file: str) -> int:
-    """Check the study in `file`, and print what there is to say; the exit code."""
+def main(file: str, work_in: Callable[[Plan], Mapping[str, Work]] | None = None) -> int:
+    """Check the study in `file`, and print what there is to say; the exit code. `work_in` says
+    what is to be made (default: everything)."""
     try:
         plan = Plan(read_study(study_values(file), file))
         check_study(plan)
-        lines = preflight(plan)
+        work = work_in(plan) if work_in else None
+        lines = preflight(plan, work)
     except BadInput as error:
         print(f"the study cannot run as it is:\n{error}", file=sys.stderr)
         return 1
+    if work == {}:
+        lines.append("nothing is left to be made by a model, so none was looked at")
     print("\n".join(lines))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -11,6 +11,7 @@ from cotsieve.ground.files import CACHE, clear_left_behind
 from cotsieve.study.checks.check import check_study
 from cotsieve.study.checks.lock import lock_study, unlock_study
 from cotsieve.study.checks.preflight import preflight
+from cotsieve.study.checks.work import PlannedJob, work_of
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.file import origin_of, refuse_repeated_keys, short_name
 from cotsieve.study.settings.reading import read_study
@@ -44,15 +45,15 @@ def planned(files: Iterable[str], config: dict, *, checked: bool) -> Plan:
 
 
 def before_the_first_job(
-    plan: Plan, results: Path, loads: dict[str, int], *, here: bool, fetches: set[str]
+    plan: Plan, results: Path, loads: list[PlannedJob], *, here: bool, fetches: set[str]
 ) -> list[str]:
     """What a real run does before it starts to work, and a dry run does not; what is to be told.
 
-    The study is locked until this process ends. `loads` says how many jobs load a model, `here`
+    The study is locked until this process ends. `loads` are the jobs that load a model, `here` says
     whether jobs run on this machine, `fetches` which sources this run fetches. Raises BadInput for
     what would stop the run, and where another one is going on.
     """
     atexit.register(unlock_study, lock_study(results))
     for folder in (results, CACHE):
         clear_left_behind(folder)
-    return list(preflight(plan, loads, here=here, fetches=fetches))
+    return list(preflight(plan, work_of(plan, results, loads), here=here, fetches=fetches))

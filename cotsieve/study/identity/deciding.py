@@ -13,8 +13,9 @@ from snakemake.io import _IOFile
 from snakemake.jobs import Job
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
 
-from cotsieve.study.identity.identities import PARAM, Identities
+from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import UNKNOWN, Records
+from cotsieve.study.identity.used import PARAM
 
 
 def let_identities_decide(workflow: Any, identities: Identities, records: Records) -> None:
@@ -83,9 +84,9 @@ def _changed(asked: Callable) -> Callable:
 def _changed_in_storage(records: PersistenceBase, job: Any) -> ParamsChange:
     """Files in a storage are not looked at: Snakemake's record of their job's identity counts."""
     identities, _ = _decision(job)
-    wanted = repr({PARAM: identities.of(identities.rule_of(job.rule), job.wildcards_dict)})
+    identity = identities.of(identities.rule_of(job.rule), job.wildcards_dict)
     made = [records.params(file) for file in job.output]
-    same = all(params is None or wanted in params for params in made)
+    same = all(params is None or any(identity in one for one in params) for params in made)
     return NO_PARAMS_CHANGE if same else _change("made otherwise", job.output)
 
 

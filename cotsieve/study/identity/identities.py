@@ -10,15 +10,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from snakemake.io import regex_from_filepattern
 
 from cotsieve.ground.named_params import named
-
-PARAM = "identity"
-"""Name of the param that tells a job its identity."""
+from cotsieve.study.identity.records import record_of
+from cotsieve.study.identity.used import PARAM, SCRIPTS, Used, told_files
 
 _WILDCARD = re.compile(r"\{(\w+)(?:,[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
 
@@ -26,22 +26,29 @@ _WILDCARD = re.compile(r"\{(\w+)(?:,[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
 class Identities:
     """The identities of all jobs of a workflow."""
 
-    def __init__(self, rules: Callable[[], Iterable[Any]], environment: str | None = None):
-        """`rules` gives all rules, once they are read; `environment` is what jobs run in, where
-        the workflow decides that."""
-        self._all_rules, self._environment = rules, environment
+    def __init__(
+        self,
+        rules: Callable[[], Iterable[Any]],
+        code: Mapping[str, str],
+        environment: str | None = None,
+    ):
+        """`rules` gives all rules, once they are read; `code` is a digest of all that a script
+        reaches, by the path of the script; `environment` is what jobs run in, where the workflow
+        decides that."""
+        self._all_rules, self._code, self._environment = rules, code, environment
         self._known: dict[tuple[str, ...], str] = {}
         self._digests: dict[int, tuple[object, str]] = {}
 
     def param(self, rule: str, *, by_hand: bool = False) -> Callable[[Any], dict[str, str]]:
-        """The function of a param that tells a job of `rule` its identity.
+        """The function of a param that tells a job of `rule` its identity, and what it uses.
 
         What a job makes may be put there `by_hand` where its name alone says what it is, as with
         what is fetched; then it has no record.
         """
 
         def identity(wildcards):
-            return {PARAM: self.of(rule, dict(wildcards.items()))}
+            fields = dict(wildcards.items())
+            return {PARAM: {"is": self.of(rule, fields), "uses": self.uses(rule, fields)._asdict()}}
 
         identity.rule_of, identity.by_hand = (self, rule), by_hand
         return identity
@@ -63,11 +70,41 @@ class Identities:
 
     def of_file(self, path: str) -> str | None:
         """The identity of the job that makes a file; None for what no job makes."""
+        maker = self._maker(path)
+        return maker and self.of(*maker)
+
+    def uses(self, rule: str, fields: Mapping[str, str]) -> Used:
+        """What a job is to find as it was planned."""
+        wildcards = SimpleNamespace(**fields, get=fields.get)
+        paths = list(self._inputs(rule, wildcards, fields))
+        makers = {path: self._maker(path) for path in paths}
+        given = [path for path, maker in makers.items() if maker is None]
+        script = f"{SCRIPTS}/{Path(self._rules[rule].script).name}"
+        return Used(
+            script,
+            self._code[script],
+            told_files(self._values(rule, wildcards), given),
+            {path: self._told(*maker) for path, maker in makers.items() if self._is_told(maker)},
+        )
+
+    def _is_told(self, maker: tuple[str, dict[str, str]] | None) -> bool:
+        """Whether a record tells of the files of a job; of what lies in a storage none does."""
+        rule = maker and self._rules[maker[0]]
+        by_hand = rule and rule.params.get(PARAM).by_hand
+        return bool(rule) and not by_hand and str(rule.output[0]).startswith("results/")
+
+    def _told(self, rule: str, fields: Mapping[str, str]) -> tuple[str, str]:
+        """The record of a job, and its identity."""
+        (output,) = map(Path, _paths(str(self._rules[rule].output[0]), fields))
+        return record_of(Path(*output.parts[:2]), output).as_posix(), self.of(rule, fields)
+
+    def _maker(self, path: str) -> tuple[str, dict[str, str]] | None:
+        """The rule that makes a file, and its wildcards."""
         kind = path.split("/", 3)[2] if path.count("/") > 1 else path
         for rule, pattern in self._makers.get(kind, ()):
             found = pattern.fullmatch(path)
             if found:
-                return self.of(rule, found.groupdict())
+                return rule, found.groupdict()
         return None
 
     @cached_property
@@ -88,11 +125,14 @@ class Identities:
 
     def _params(self, rule: str, wildcards: SimpleNamespace) -> list[list[str]]:
         """Name and digest of every param."""
+        values = self._values(rule, wildcards)
+        return [[name, self._digest_of(value)] for name, value in values.items()]
+
+    def _values(self, rule: str, wildcards: SimpleNamespace) -> dict[str, Any]:
         items = self._rules[rule].params.items()
-        values = named(
+        return named(
             value(wildcards) if callable(value) else value for name, value in items if name != PARAM
         )
-        return [[name, self._digest_of(value)] for name, value in values.items()]
 
     def _digest_of(self, value: object) -> str:
         """Computed once for what is one object, as what all jobs of a model are told."""
@@ -106,11 +146,15 @@ class Identities:
         self, rule: str, wildcards: SimpleNamespace, fields: Mapping[str, str]
     ) -> Iterator[str]:
         for item in self._rules[rule].input:
-            yield from _paths(item(wildcards) if callable(item) else item, fields)
+            flagged = getattr(getattr(item, "_file", item), "callable", None)  # as by `unpack`
+            asked = flagged or item
+            yield from _paths(asked(wildcards) if callable(asked) else asked, fields)
 
 
 def _paths(value: Any, fields: Mapping[str, str]) -> Iterator[str]:
-    if isinstance(value, str):
+    if getattr(value, "is_storage", False):  # a name in front says in which
+        yield from _paths(value[value.index("results/") :], fields)
+    elif isinstance(value, str):
         yield _WILDCARD.sub(lambda found: fields[found[1]], value) if "{" in value else str(value)
     else:
         for one in value.values() if isinstance(value, Mapping) else value:

@@ -1,6 +1,5 @@
 """What a model, an environment and a script are, as plain values that change when they change."""
 
-import json
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -8,23 +7,35 @@ from typing import Any
 
 from cotsieve.ground.faults import bad
 from cotsieve.ground.files import content_digest
-from cotsieve.ground.fingerprint import reached_files
+from cotsieve.ground.fingerprint import imported_libraries, reached_files
 from cotsieve.ground.model_folder import ADAPTER_CONFIG, BASE_FILES, beside_adapters, is_peft
-from cotsieve.ground.seeds import digest
+from cotsieve.study.jobs.places import is_local, model_places
 from cotsieve.study.settings.anchors import WORDS, Anchors
 from cotsieve.study.settings.models import Model, ReasoningModel
 from cotsieve.study.settings.part import decided
 from cotsieve.study.settings.places import located
 from cotsieve.weights.chat_template import chat_of, named_tokens, template_in
 
-PINNED_ROOMS = ("cotsieve/study/", "cotsieve/problems/")
-"""Code whose whole effect on a job is pinned by the digest of the problems it was planned with;
-the job checks that digest, so editing this code cannot make the job's result stale."""
+PINNED_ROOMS = (
+    *("cotsieve/study/settings/", "cotsieve/study/plan/", "cotsieve/study/identity/"),
+    "cotsieve/problems/",
+)
+"""Code whose whole effect on a job is pinned by the values it was planned with: settings, and the
+digests of its problems and of those that give means and donors. The job checks these, so editing
+this code cannot make the job's result stale. What a script does with them is in `study/jobs`."""
 
 SETTINGS = ("cotsieve/study/settings/",)
 """What a study file may say; what it does say enters every job by its params."""
 
 GENERATION_LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
+COMPUTING = {
+    **{name: (name,) for name in ("numpy", "pylatexenc", "scipy", "sympy")},
+    **{name: (name,) for name in ("tokenizers", "torch", "transformers")},
+    "latex2sympy2_extended": ("antlr4-python3-runtime", "latex2sympy2_extended"),
+    "math_verify": ("math-verify",),
+}
+"""What is imported → the packages whose versions may change a number or a verdict. pyarrow,
+safetensors and pydantic only keep values, and matplotlib only draws them."""
 
 COMPANY_COUNTS = ("tf32", "bf16", "fp16")
 """Precisions in which another batch may give another row; float32 and exact settle close rows."""
@@ -36,6 +47,15 @@ def code_identity(entry: str, root: Path, *, pinned: bool = False) -> list[str]:
     `pinned` leaves out the rooms whose effect the digest of the job's problems pins.
     """
     return sorted(set(reached_files(entry, root, _unfollowed(pinned)).values()))
+
+
+def script_identity(script: str, root: Path) -> dict[str, Any]:
+    """The code reached from a script, and package → version of what it computes with."""
+    files = reached_files(script, root, SETTINGS)
+    imported = COMPUTING.keys() & imported_libraries(files, root)
+    packages = {package for name in imported for package in COMPUTING[name]}
+    versions = library_versions(tuple(sorted(packages)))
+    return {"code": sorted(set(files.values())), "computing libraries": versions}
 
 
 def code_names(entries: Iterable[str], root: Path) -> dict[str, str]:
@@ -104,33 +124,6 @@ def _vllm_version() -> str:
         raise bad("models: writer: vllm", "vLLM is not installed", mend) from None
 
 
-def model_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
-    """Part → folder or repository, revision, and what is needed of it."""
-    if isinstance(model, ReasoningModel):
-        return {"model": (model.model, model.revision, "model")}
-    adapters = is_local(model.checkpoint) and is_peft(located(model.checkpoint))
-    return {
-        "checkpoint": (model.checkpoint, model.revision, "checkpoint"),
-        "base": (model.base, model.base_revision, "model" if adapters else "base"),
-    }
-
-
-def hub_places(model: Model | ReasoningModel) -> dict[str, tuple[str, str | None, str]]:
-    """What of `model_places` comes from a hub."""
-    return {part: place for part, place in model_places(model).items() if not is_local(place[0])}
-
-
-def hub_pin(model: Model | ReasoningModel) -> str:
-    """Eight hex digits for what is fetched of a model."""
-    return digest(hub_places(model))[:8]
-
-
-def model_files(model: Model | ReasoningModel, fetched: str | Path | None) -> dict[str, str]:
-    """Part → where it lies; the file `fetched` says where those from a hub were fetched to."""
-    noted = json.loads(Path(fetched).read_text(encoding="utf-8")) if fetched else {}
-    return {part: str(located(spec)) for part, (spec, _, _) in model_places(model).items()} | noted
-
-
 def embedding_identity(anchors: Anchors) -> dict[str, Any]:
     """What the embedding model of a study's anchors is: its content, or repository and revision."""
     if anchors.embeddings == WORDS:
@@ -138,27 +131,12 @@ def embedding_identity(anchors: Anchors) -> dict[str, Any]:
     return _content(anchors.embeddings, anchors.embeddings_revision, _all_files)
 
 
-def embedding_folder(anchors: Anchors, fetched: str | Path | None) -> Path | None:
-    """Where it lies, if there is one; `fetched` says where one of a hub was fetched to."""
-    if anchors.embeddings == WORDS:
-        return None
-    if fetched:
-        return Path(json.loads(Path(fetched).read_text(encoding="utf-8"))["embeddings"])
-    return located(anchors.embeddings)
-
-
 def condition_identity(definition: dict[str, Any]) -> dict[str, Any]:
-    """A condition's definition with the digest of the activations it reads from a file."""
-    path = definition.get("activations", "self")
-    if path == "self":
+    """A condition's definition; of the activations it reads from a file counts the content."""
+    rest = {key: value for key, value in definition.items() if key != "activations"}
+    if len(rest) == len(definition):
         return definition
-    file = located(path)
-    return definition | {"activations": str(file), "activations_sha256": content_digest(file)}
-
-
-def is_local(spec: str) -> bool:
-    """Whether a model is named by path; anything else is a repository on a hub."""
-    return located(spec).exists()
+    return rest | {"activations_sha256": content_digest(located(definition["activations"]))}
 
 
 def _content(spec: str, revision: str | None, files) -> dict[str, str]:

@@ -45,13 +45,13 @@ def write_record(
     }
     told = {name: _noted(results, value) for name, value in params.items()}
     record = {"identity": identity, "files": files, "params": told}
-    write_text(_record_of(results, outputs[0]), json.dumps(record, ensure_ascii=False) + "\n")
+    write_text(record_of(results, outputs[0]), json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def recorded_params(results: Path, output: str | Path) -> dict[str, Any] | None:
     """The params that the job of a file was made with; None where that is not known."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        record = json.loads(_record_of(results, Path(output)).read_text(encoding="utf-8"))
+        record = json.loads(record_of(results, Path(output)).read_text(encoding="utf-8"))
         return {name: _told(results, value) for name, value in record["params"].items()}
     return None
 
@@ -76,7 +76,7 @@ class Records:
         outputs = [Path(output) for output in outputs]
         if not any(output.exists() for output in outputs):
             return None
-        record = self._record(_record_of(self._results, outputs[0]))
+        record = self._record(record_of(self._results, outputs[0]))
         if record is None:
             return UNKNOWN
         if record["identity"] != identity:
@@ -135,7 +135,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     return {"identity": str(record["identity"]), "files": dict(record["files"])}
 
 
-def _record_of(results: Path, output: Path) -> Path:
+def record_of(results: Path, output: Path) -> Path:
+    """Where the record of a job lies, by the first of its files."""
     return results / FOLDER / f"{output.relative_to(results).as_posix()}.json"
 
 

@@ -7,7 +7,7 @@ from cotsieve.study.plan.problems import Plan
 from cotsieve.study.plan.references import reference_source
 from cotsieve.study.settings.part import plain
 from cotsieve.study.settings.places import located
-from cotsieve.study.settings.sources import Exclusion, Source, source_definition
+from cotsieve.study.settings.sources import Exclusion, source_definition
 
 
 def study_origin(plan: Plan) -> dict[str, Any]:
@@ -16,11 +16,11 @@ def study_origin(plan: Plan) -> dict[str, Any]:
     Files count by SHA-256, hub files by repository and revision; where they lie is left out.
     """
     study = plan.study
-    limited = {"limit": study.select.limit, "exclude": list(map(_exclusion, study.select.exclude))}
+    limited = {"limit": plan.binding_limit, "exclude": list(map(_exclusion, study.select.exclude))}
     if study.select.sample:
         limited["sample"] = plain(study.select.sample)
     origin = {
-        "sources": {name: _source(source) for name, source in study.sources.items()},
+        "sources": {name: _source(plan, name) for name in study.sources},
         "select": limited,
         "strata": plain(study.strata),
         "reference": {
@@ -37,10 +37,13 @@ def study_origin(plan: Plan) -> dict[str, Any]:
     return origin
 
 
-def _source(source: Source) -> dict[str, Any]:
+def _source(plan: Plan, name: str) -> dict[str, Any]:
+    source = plan.study.sources[name]
     place = plain(source.hub) if source.hub else {"sha256": content_digest(located(source.path))}
     read = source_definition(source)
     del read["id"]  # it is one of the columns
+    if not source.hub and plan.catalogue(name).usable.all():
+        read["bad_rows"] = "stop"  # where there are none, either word means the same
     if source.format not in ("pairs", "cot_all"):
         del read["variant"]
     return place | {key: value for key, value in read.items() if value != {}}

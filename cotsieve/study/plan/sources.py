@@ -86,6 +86,15 @@ class Sources:
         """The candidates of the whole study."""
         return self.selected(list(self.study.sources), self.study.select.limit)
 
+    @property
+    def binding_limit(self) -> int | None:
+        """The limit, unless there are fewer candidates; known where no source is fetched."""
+        limit = self.study.select.limit
+        if limit is None or self._fetches:
+            return limit
+        chosen = sum(len(pool.places) for pool in self.selection.pools)
+        return limit if chosen >= limit else None
+
     def left_out(self) -> dict[str, dict[str, int]]:
         """Source → reason → rows that its keys leave out, where there are any."""
         found = {name: self.catalogue(name).left_out for name in self.study.sources}

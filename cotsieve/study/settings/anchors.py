@@ -62,6 +62,9 @@ class Anchors(Part):
     """Per sentence, which they write anew."""
     forced: Annotated[int, Field(ge=0)] = 30
     """Answers forced before each sentence; 0: none."""
+    score: bool = True
+    """How likely the reference answer is after every sentence, kept and altered; nothing is
+    written for it."""
     prefix: Literal["as-written", "joined", "reference"] = "as-written"
     """What is read before a sentence: the trace's own text, the sentences joined by blanks, as
     published, or as the published code joins them."""
@@ -77,6 +80,8 @@ class Anchors(Part):
     """Counterfactual measures need so many rollouts with another sentence."""
     grader: Grader | None = None
     """Default: that of the study."""
+    labels: Literal["built-in", "none"] = "built-in"
+    """What each sentence does, and on which it depends, where that is not published."""
     pairs: Annotated[int, Field(ge=0)] | None = None
     """Rollouts per sentence looked through for what one does for another; 0: none; default: all."""
     draws: Count = 1000

@@ -216,11 +216,14 @@ def _wrong_sieve(study: Study) -> Iterator[Finding]:
         if sieve.sweep not in study.sweeps:
             continue
         if name not in study.models_of(sieve.sweep):
-            yield Finding(
-                f"sweeps.{sieve.sweep}.models",
-                f"model '{name}' does not take part in the sweep that decides",
-                f"Add it there, say in models.{name}.sieve what decides, or remove the model.",
-            )
+            where = f"sweeps.{sieve.sweep}.models"
+            what = f"model '{name}' does not take part in the sweep that decides"
+            mend = f"Add it there, say in models.{name}.sieve what decides, or remove the model."
+            kinds = study.sweeps[sieve.sweep].kinds
+            if len(kinds) > 1:
+                what += ", some of whose conditions are of thoughts and some of written reasoning"
+                mend = "Put those of written reasoning into a sweep of their own."
+            yield Finding(where, what, mend)
         elif model.family == "imported" and model.ablation != sieve.ablation:
             yield Finding(
                 f"models.{name}.ablation",

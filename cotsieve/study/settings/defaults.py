@@ -1,18 +1,13 @@
-"""What a key stands for where a result remembers nothing of it, and settings with it written out.
+"""What a key stands for where a result remembers nothing of it, by the path of the key."""
 
-Results remember what is decided, which is what differs from the defaults.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from cotsieve.study.settings.anchors import Anchors
-from cotsieve.study.settings.conditions import AnyCondition, Condition, TextCondition
+from cotsieve.study.settings.conditions import Condition, TextCondition
 from cotsieve.study.settings.models import Decoding, Model, ReasoningModel
 from cotsieve.study.settings.outcome import About, Draw, Grading, PublishTraces, Quality
-from cotsieve.study.settings.part import Part, plain
+from cotsieve.study.settings.part import Part, introduced
 
 SECTIONS: dict[str, tuple[type[Part], ...]] = {
     "anchors": (Anchors,),
@@ -32,14 +27,15 @@ NAMED = ("conditions",)
 
 
 def default_of(path: Sequence[str]) -> Any:
-    """The default of a value inside a param, given by its path; None where there is none."""
+    """What a value inside a param, given by its path, stands for where it is not told; a part of
+    which no key is told is empty."""
     parts, steps = SECTIONS.get(path[0], ()), path[2 if path[0] in NAMED else 1 :]
     for step in steps[:-1]:
         parts = tuple(_inside(parts, step))
     for part in parts:
-        field = part.model_fields.get(steps[-1]) if steps else None
-        if field and not field.is_required():
-            return field.get_default(call_default_factory=True)
+        if steps and steps[-1] in introduced(part):
+            default = introduced(part)[steps[-1]]
+            return {} if isinstance(default, dict) else default
     return None
 
 
@@ -49,68 +45,3 @@ def _inside(parts: Sequence[type[Part]], key: str) -> Iterator[type[Part]]:
         field = part.model_fields.get(key)
         kinds = (field.annotation, *get_args(field.annotation)) if field else ()
         yield from (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part))
-
-
-ELSEWHERE = ("decoding", "sieve", "revision", "base_revision", "anchors_from")
-"""Fields of a model that are told apart from it, or in the place of what they name."""
-_LEAST = {
-    "activations": TypeAdapter(AnyCondition).validate_python({"operation": "zero", "layer": 0}),
-    "reasoning": TextCondition(),
-}
-"""A condition of each kind that says no more than it must."""
-
-
-def completed(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """The origin of a table with nothing left to know by heart.
-
-    Fills in grading, decoding and the model. Conditions stay short: what all of a kind are where
-    they say nothing else stands once, under `conditions otherwise`.
-    """
-    found = dict(origin)
-    if "grading" in origin:
-        found["grading"] = plain(Grading(**origin["grading"]))
-    if "decoding" in origin:
-        found["decoding"] = plain(Decoding(**origin["decoding"]))
-    if "model" in origin:
-        found["model"] = _model(origin["model"])
-    if "conditions" in origin:
-        found["conditions"] = {
-            sweep: {name: _without_path(definition) for name, definition in conditions.items()}
-            for sweep, conditions in origin["conditions"].items()
-        }
-        found["conditions otherwise"] = _otherwise(found["conditions"])
-    return found
-
-
-def _model(definition: Mapping[str, Any]) -> dict[str, Any]:
-    kind = ReasoningModel if definition.get("family") == "reasoning" else Model
-    found = {
-        name: plain(field.default) if isinstance(field.default, Part) else field.default
-        for name, field in kind.model_fields.items()
-        if name not in ELSEWHERE and not field.is_required()
-    }
-    style = found.get("style", {}) | definition.get("style", {})
-    found = {**found, **definition} | ({"style": style} if style else {})
-    if "collapse_spaces" in found and found["collapse_spaces"] is None:
-        found["collapse_spaces"] = found["prompt_style"] == "codi-eval"  # as the model is run
-    return found
-
-
-def _without_path(definition: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A file of activations is told by its content, not by where it lay."""
-    hidden = "activations" if definition and "activations_sha256" in definition else None
-    return definition and {key: value for key, value in definition.items() if key != hidden}
-
-
-def _otherwise(conditions: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Kind of a condition → its defaults, for the kinds that occur."""
-    told = [one for sweep in conditions.values() for one in sweep.values() if one is not None]
-    kinds = {"activations" if "operation" in one else "reasoning" for one in told}
-    return {
-        kind: {
-            name: value
-            for name, value in plain(_LEAST[kind]).items()
-            if value is not None and name not in ("operation", "layer")
-        }
-        for kind in sorted(kinds)
-    }

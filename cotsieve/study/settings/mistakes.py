@@ -60,7 +60,25 @@ def _finding(
     if item["type"] == "union_tag_invalid":
         what, choices = f"there is no '{item['ctx']['tag']}'", item["ctx"]["expected_tags"]
         return Finding(f"{where}.family", what, f"Use one of: {choices}.")
-    return Finding(where, item["msg"].removeprefix("Value error, ") + shown, _mend(item))
+    told = _TOLD.get(item["type"], item["msg"].removeprefix("Value error, "))
+    return Finding(where, told + shown, _mend(item))
+
+
+_TOLD = {
+    "dict_type": "it is no mapping",
+    "model_type": "it is no mapping",
+    "model_attributes_type": "it is no mapping",
+    "list_type": "it is no list",
+    "int_type": "it is no whole number",
+    "int_from_float": "it is no whole number",
+    "float_type": "it is no number",
+    "bool_type": "it is neither true nor false",
+    "string_type": "it is no text",
+    "string_pattern_mismatch": "it is not what can stand here",
+    "too_short": "it is empty",
+    "string_too_short": "it is empty",
+}
+"""Type of an error → what is wrong; pydantic tells the others well."""
 
 
 def _short(value: object, most: int = 200) -> str:
@@ -68,11 +86,22 @@ def _short(value: object, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+_PATTERNS = {
+    "0-9a-f": "Give the full 40-digit commit, so that the result can be repeated.",
+    "https?": "Write an address that begins with https://.",
+    "[a-z]{2,3}": "Write the code of the language, such as en.",
+}
+"""Part of a pattern → what to write."""
+
+
 def _mend(item: dict[str, Any]) -> str:
-    if item["type"] == "string_pattern_mismatch" and "0-9a-f" in item["ctx"]["pattern"]:
-        return "Give the full 40-digit commit, so that the result can be repeated."
     if item["type"] == "string_pattern_mismatch":
-        return "Names become paths: use letters, digits and . _ + - only."
+        wanted = (mend for part, mend in _PATTERNS.items() if part in item["ctx"]["pattern"])
+        return next(wanted, "Names become paths: use letters, digits and . _ + - only.")
+    if item["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return "Write `key: value` lines below it, indented; config/README.md lists the keys."
+    if item["type"] in ("too_short", "string_too_short"):
+        return "Write at least one; config/README.md lists what each key takes."
     if item["type"] in ("int_type", "float_type") and isinstance(item["input"], str):
         return "Write it as a number: without quotes, and as 0.001 or 1.0e-3 instead of 1e-3."
     return "Correct the value; config/README.md lists what each key takes."

@@ -1,10 +1,13 @@
 """What every part of a study file is made of."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from cotsieve.study.settings.introduced import INTRODUCED
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
 """A name that becomes part of a path: letters, digits and . _ + - only."""
@@ -45,9 +48,44 @@ def plain(part: Part) -> dict[str, Any]:
 
 
 def decided(part: Part) -> dict[str, Any]:
-    """The plain values that differ from the defaults: what a result is remembered by.
+    """The plain values that differ from what was introduced: what a result is remembered by.
 
-    So a new optional key leaves old results valid. It also means that a default is part of the
-    meaning of every result made under it, and must never be changed; a test holds them fast.
+    So a new optional key leaves old results valid, and another default is another value, also where
+    a study does not name the key.
     """
-    return part.model_dump(mode="json", exclude_defaults=True)
+    usual, found = introduced(type(part)), {}
+    for name, value in plain(part).items():
+        given = getattr(part, name)
+        if isinstance(given, Part):
+            value = decided(given)
+            if value or not isinstance(usual.get(name), dict):
+                found[name] = value
+        elif name not in usual or value != usual[name]:
+            found[name] = value
+    return found
+
+
+def introduced(kind: type[Part]) -> dict[str, Any]:
+    """What the keys of a part stand for where a result remembers nothing of them, plain and in
+    order; without those that must be given."""
+    found, known = {}, INTRODUCED.get(kind.__name__, {})
+    for name, field in kind.model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if isinstance(default, Part):
+            found[name] = introduced(type(default))
+        elif name in known or not field.is_required():
+            found[name] = known.get(name, default)
+    return found
+
+
+def whole(kind: type[Part], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of which `decided` has told."""
+    usual = introduced(kind)
+    inner = {name: usual[name] | told[name] for name in told if _is_inner(kind, name)}
+    return {**usual, **told, **inner}
+
+
+def _is_inner(kind: type[Part], name: str) -> bool:
+    """Whether a key is a part that has a default."""
+    field = kind.model_fields.get(name)
+    return field is not None and isinstance(field.default, Part)

@@ -58,8 +58,13 @@ class Sweep(Part):
     @property
     def family(self) -> str:
         """The family of models its conditions are made for, when none are named."""
-        texts = [isinstance(what, TextCondition) for what in self.conditions.values()]
-        return "reasoning" if any(texts) else "latent"
+        return "reasoning" if "reasoning" in self.kinds else "latent"
+
+    @property
+    def kinds(self) -> set[str]:
+        """Whether its conditions change written reasoning, thoughts, or some this and some that."""
+        texts = (isinstance(what, TextCondition) for what in self.conditions.values())
+        return {"reasoning" if text else "latent" for text in texts}
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """Name → plain definition, in order, without the baseline."""

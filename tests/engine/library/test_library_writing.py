@@ -277,7 +277,7 @@ def test_running_out_of_memory_changes_no_row(make):
 
 
 def groups_of(made):
-    return [family for start in made for family in families([start], 64)]
+    return [family for start in made for family in families([start])]
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])

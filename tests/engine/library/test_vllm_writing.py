@@ -82,7 +82,7 @@ def starts() -> list[Start]:
 
 
 def run(engine: VllmEngine, made: list[Start]) -> dict:
-    finished = [row for rows in engine.run(families(made, 2)) for row in rows]
+    finished = [row for rows in engine.run(families(made)) for row in rows]
     assert sorted(key for key, _ in finished) == sorted(start.key for start in made)
     return {key: (done.token_ids, done.finish_reason) for key, done in finished}
 
@@ -127,7 +127,7 @@ def test_what_vllm_tells(vllm, folder, ending, reason, kept):
     """The token that ends a row is not part of it; no margin is known."""
     engine = load(folder).engine
     engine.core.ending = ending
-    for _, done in (row for rows in engine.run(families(starts(), 1)) for row in rows):
+    for _, done in (row for rows in engine.run(families(starts())) for row in rows):
         assert (len(done.token_ids), done.finish_reason) == (kept, reason)
         assert isnan(done.margin)
 
@@ -135,7 +135,7 @@ def test_what_vllm_tells(vllm, folder, ending, reason, kept):
 def test_a_row_that_vllm_gives_up_has_failed(vllm, folder):
     engine = load(folder).engine
     engine.core.ending = "abort"
-    (_, done), *_ = (row for rows in engine.run(families(starts(), 1)) for row in rows)
+    (_, done), *_ = (row for rows in engine.run(families(starts())) for row in rows)
     assert done.finish_reason == "failed" and "'abort'" in done.error and not done.token_ids
 
 
@@ -146,7 +146,7 @@ def test_the_order_of_starts_does_not_show(vllm, folder):
 
 def test_what_is_no_longer_wanted_is_taken_back(vllm, folder):
     engine = load(folder).engine
-    rows = engine.run(families(starts(), 1))
+    rows = engine.run(families(starts()))
     next(rows)
     rows.close()
     assert len(engine.core.aborted) == len(LENGTHS) - 1 and not engine.core.waiting

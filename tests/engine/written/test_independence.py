@@ -30,7 +30,7 @@ def load(folder, precision, decoding, rows):
 
 def written(engine, groups) -> dict:
     """Key → token ids and margin."""
-    waiting = [family for group in groups for family in families(group, engine.batch_rows)]
+    waiting = [family for group in groups for family in families(group)]
     found = {key: done for rows in engine.run(waiting) for key, done in rows}
     return {key: (done.token_ids, done.margin) for key, done in found.items()}
 

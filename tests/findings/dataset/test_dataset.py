@@ -100,6 +100,34 @@ def test_the_card_tells_what_was_cut_off_imported_or_more_than_asked_for(draw):
     assert "There are more, since all" in card(facts(draw, total=2))
 
 
+def test_the_card_tells_which_existing_rows_ask_the_same(draw):
+    assert "asked what another row asks" not in card(facts(draw))
+    told = card(facts(draw, repeated=[(n, 7) for n in range(8, 15)]))
+    assert "7 rows of that file asked what another row asks" in told
+    assert "(by pair_id: 8 is 7, 9 is 7, 10 is 7, 11 is 7, 12 is 7, …)" in told
+
+
+def test_few_right_answers_and_many_kinds_of_failure_are_told_on_card_and_summary(draw):
+    """Of 1,200 problems 7 are right; 6 break, 6 others are right only when ablated; 500 fail each
+    for a reason of its own number."""
+
+    def outcome(number: int) -> dict:
+        verdicts = ("correct", "incorrect") if number < 7 else ("incorrect", "incorrect")
+        if number == 0 or 7 <= number < 13:
+            verdicts = (verdicts[0], "correct")
+        named = dict(zip(("baseline_verdict", "ablated_verdict"), verdicts, strict=True))
+        return judged(number, "1", verdicts == ("correct", "incorrect"), **named)
+
+    rows = [outcome(number) for number in range(1200)]
+    failures = [Failure("main", "zero", f"p_{n}", f"too long: {n} tokens") for n in range(500)]
+    told = card(facts(draw, rows=rows, failures=failures))
+    assert "6 break, 6 right only under it: +0.0 points" in told and "p = 1.000" in told
+    assert "nothing shows that these problems need" in told
+    assert "too long: 0 to 499 tokens" in told and told.count("too long") == 1
+    text = summary(rows, draw.strata, "results/x", None)
+    assert "p = 1.000" in text and "85.7 % (48.7 to 97.4) of the 7 right at baseline" in text
+
+
 def test_the_card_tells_the_language_of_the_problems(draw):
     for about, told in (({}, "en"), ({"language": "zh"}, "zh")):
         header = yaml.safe_load(card(facts(draw, about=about)).split("---")[1])
@@ -237,7 +265,9 @@ def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_miss
 def test_the_summary_says_when_no_baseline_is_right(draw):
     wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
     text = summary(wrong, draw.strata, "x")
-    assert "nothing is right at baseline" in text and "test more" not in text
+    assert "nothing is right at baseline: look" in text and "test more" not in text
+    unread = [row | {"baseline_verdict": "no_answer"} for row in wrong]
+    assert "the grader found no answer in any text" in summary(unread, draw.strata, "x")
 
 
 def test_the_summary_of_strata_nobody_asked_for(draw):

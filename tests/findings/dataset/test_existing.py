@@ -26,7 +26,7 @@ def write(path, *rows):
 
 def test_the_clean_rows_are_kept_and_put_into_strata(tmp_path):
     corrupted = {**ROW, "variant": "corrupted", "answer": None}
-    (row,) = read_existing(write(tmp_path / "known.json.gz", corrupted, ROW))
+    ((row,), _) = read_existing(write(tmp_path / "known.json.gz", corrupted, ROW))
     assert set(row) == {*DATASET.names, "pair_id", "variant"}
     assert (row["problem_id"], row["stratum"], row["answer"]) == ("existing_7", "3-step", "18")
     assert row["is_existing"] and row["needs_cot"]
@@ -62,12 +62,15 @@ def test_repeated_pairs_and_an_absent_variant_are_refused(tmp_path):
 def test_of_one_question_under_two_ids_the_first_is_kept_and_the_other_named(tmp_path, caplog):
     again = {**ROW, "pair_id": 8, "question": f" {ROW['question']}\n"}
     path = write(tmp_path / "known.json.gz", ROW, again)
-    assert [row["problem_id"] for row in read_existing(path)] == ["existing_7"]
+    found = read_existing(path)
+    assert [row["problem_id"] for row in found.rows] == ["existing_7"] and found.repeated == [
+        (8, 7)
+    ]
     assert "pair_id 8 asks what pair_id 7 asks" in caplog.text
 
 
 def test_the_published_file_holds_132(shared):
-    rows = read_existing(shared / "data" / "cot_expansion" / "llama_cot_all.json.gz")
+    rows = read_existing(shared / "data" / "cot_expansion" / "llama_cot_all.json.gz").rows
     strata = [row["stratum"] for row in rows]
     counts = {stratum: strata.count(stratum) for stratum in sorted(set(strata))}
     assert counts == {"2-step": 42, "3-step": 37, "4-step": 32, "5+step": 21}

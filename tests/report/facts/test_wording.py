@@ -8,7 +8,7 @@ from cotsieve.report.facts.wording import described
 from cotsieve.study.settings.conditions import Condition, TextCondition
 from cotsieve.study.settings.part import decided
 
-PATCH = {"operation": "patch", "layer": 3, "activations": "a/states.safetensors"}
+PATCH = {"operation": "patch", "layer": 3}
 
 TOLD = [
     (None, "no intervention"),
@@ -77,7 +77,7 @@ def all_kinds() -> list[dict | None]:
     made = [decided(Condition(**what)) for what in states]
     made += [decided(TextCondition(**what)) for what in texts]
     made += [PATCH | {"activations_sha256": digest * 32} for digest in ("ab", "cd")]
-    made += [{"operation": "patch", "layer": 3}]
+    made += [PATCH]
     return [what for place, what in enumerate(made) if what not in made[:place]] + [None]
 
 
@@ -93,5 +93,6 @@ def test_conditions_that_differ_are_never_described_by_the_same_words():
     assert not [words for words, _ in told if "None" in words or "{" in words]
 
 
-def test_the_path_of_a_file_is_not_shown():
-    assert described(PATCH) == "all thoughts patched with states.safetensors, after block 3"
+def test_a_file_is_told_by_its_content():
+    told = described(PATCH | {"activations_sha256": "ab" * 32})
+    assert told == "all thoughts patched with the activations of file abababab, after block 3"

@@ -66,6 +66,17 @@ def test_where_everything_failed_there_is_no_result():
     assert "None of its problems could be run and graded" in made_up.words(page_of(tables))
 
 
+def test_five_hundred_failures_that_differ_in_a_number_are_one_line():
+    tables = made_up.judged_anew(made_up.study(500, reasoning=False), lambda row: "failed")
+    (model,) = tables.models
+    reasons = [f"too long: {600 + n % 500} tokens" for n in range(len(model.merged))]
+    place = MERGED.get_field_index("error")
+    merged = model.merged.set_column(place, MERGED.field(place), [reasons])
+    text = page_of(replace(tables, models=[replace(model, merged=merged)]))
+    told = made_up.words(text.partition("<script")[0])
+    assert told.count("too long") == 1 and "too long: 600 to 1,099 tokens" in told
+
+
 def failed_beside(row: dict) -> str:
     """Every problem is right at baseline, wrong in the end, and fails under the other condition."""
     return {"baseline": "correct", "mean-late-all": "incorrect"}.get(row["condition"], "failed")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hub_server import go_offline
 from make_codi import MadeCodi, make_codi
 from written import make_reasoner
 
@@ -51,15 +52,8 @@ def plan(made: MadeCodi, **changes) -> Plan:
 def test_a_sound_study_is_summed_up(made):
     disk, work, memory = preflight.preflight(plan(made))
     assert disk.startswith("disk: results take up to ") and disk.endswith(" are free")
-    assert "1 job, up to 24 rows" in work and "very roughly 8 s" in work
+    assert "1 job, 24 rows to make" in work and "very roughly 8 s" in work
     assert memory.startswith("tiny on CPU: weights ")
-
-
-def test_earlier_jobs_tell_how_long_it_takes(made, tmp_path):
-    file = tmp_path / "results/toy/benchmarks/generate/tiny/main/toy/0000.tsv"
-    file.parent.mkdir(parents=True)
-    file.write_text("s\th:m:s\n1234.5\t0:20:34\n")
-    assert "very roughly 21 min" in "\n".join(preflight.preflight(plan(made)))
 
 
 def test_models_without_jobs_are_not_looked_at(made):
@@ -123,6 +117,21 @@ def test_a_rank_that_is_not_that_of_the_tensors_is_refused(made):
     models = {"tiny": definition(made)["models"]["tiny"] | LORA}
     with pytest.raises(BadInput, match=r"tiny\.lora\.rank: the study says 8, .* have rank 4"):
         preflight.preflight(plan(made, models=models))
+
+
+def test_a_mistyped_folder_that_looks_like_a_repository_is_told_as_a_folder(made, monkeypatch):
+    go_offline(monkeypatch)
+    models = {"tiny": definition(made)["models"]["tiny"] | {"checkpoint": "models/tinny"}}
+    told = r"models\.tiny\.checkpoint: models/tinny: there is no such folder, and the hub "
+    with pytest.raises(BadInput, match=told):
+        preflight.preflight(plan(made, models=models))
+
+
+def test_a_grader_of_boxes_is_told_where_a_model_may_write_none(made):
+    assert "boxed" not in told(made)
+    assert r"models.tiny: grader math reads answers in \boxed{} alone" in told(
+        made, grading={"grader": "math"}
+    )
 
 
 def test_alpha_zero_is_refused(made):

@@ -9,7 +9,7 @@ from studies import MINIMAL
 
 from cotsieve.demo.stories import make_problems, write_jsonl
 from cotsieve.rollouts.finished import Finished
-from cotsieve.study.plan.making import Making
+from cotsieve.study.jobs.making import Making
 from cotsieve.study.plan.problems import Plan
 from cotsieve.study.settings.reading import read_study
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cotsieve.ground.faults import bad
 from cotsieve.ground.named_params import named
 from cotsieve.problems.problem import Problem
 from cotsieve.rollouts.finished import Finished
@@ -14,13 +15,14 @@ from cotsieve.rollouts.kept import KeptRows
 from cotsieve.rollouts.own_gpu import SCHEDULERS, visible_gpus
 from cotsieve.rollouts.recipe import Recipe
 from cotsieve.rollouts.stretches import Ahead
-from cotsieve.study.identity.ingredients import model_files, model_places
+from cotsieve.study.jobs.of_job import plan_of
+from cotsieve.study.jobs.places import model_files, model_places
 from cotsieve.study.plan.filling import same_round
-from cotsieve.study.plan.of_job import plan_of
 from cotsieve.study.plan.problems import Plan
-from cotsieve.study.plan.references import reference_problems
+from cotsieve.study.plan.references import reference_identity, reference_problems
 from cotsieve.study.plan.shards import Shard
 from cotsieve.study.settings.part import plain
+from cotsieve.study.settings.places import located
 from cotsieve.study.settings.study import Study
 
 DECIDES = ("model", "decoding", "engine", "libraries")
@@ -49,8 +51,11 @@ class Making:
     @property
     def reference(self) -> list[Problem]:
         """The problems that give means and donors; none where the sweep needs none."""
-        needed = self.told["reference problems"]
-        return reference_problems(self.plan, self.names.sweep) if needed else []
+        needed, sweep = self.told["reference problems"], self.names.sweep
+        if needed and reference_identity(self.plan, sweep) != needed:
+            where = f"the problems that give sweep {sweep} means and donors"
+            raise bad(where, "changed while the workflow ran", "Run it again.")
+        return reference_problems(self.plan, sweep) if needed else []
 
     def job(self, snakemake: Any, what: str, recipe: Recipe, *, ahead: bool = False) -> Job:
         """What the job is given; `what` tells kept rows of sweeps and traces apart, `ahead` is
@@ -77,7 +82,15 @@ class Making:
         known = self.told.get("reference problems")
         reference = known["content"] if known else None
         decides = {name: self.told[name] for name in DECIDES}
-        return Recipe(conditions, decides, reference)
+        placed = {name: self._placed(name, definition) for name, definition in conditions.items()}
+        return Recipe(placed, decides, reference)
+
+    def _placed(self, name: str, definition: dict[str, Any] | None) -> dict[str, Any] | None:
+        """A condition with the file that it reads activations from, if it does."""
+        if not definition or "activations_sha256" not in definition:
+            return definition
+        told = self.study.sweeps[self.names.sweep].conditions[name]
+        return definition | {"activations": str(located(told.activations))}
 
     def _running(self, fetched: str | None, threads: int) -> Running:
         """How the model is run; the file `fetched` says where the parts from a hub lie."""

@@ -6,9 +6,9 @@ import pytest
 from cotsieve.engine.loading import load_reasoning_model
 from cotsieve.interventions.places import placed_tokens
 from cotsieve.problems.problem import Problem
+from cotsieve.rollouts.around.resampling import resample
+from cotsieve.rollouts.around.sentence_units import sentences_of
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.resampling import resample
-from cotsieve.rollouts.sentence_units import sentences_of
 from cotsieve.study.settings.models import ReasoningModel
 from cotsieve.study.settings.part import plain
 
@@ -68,9 +68,11 @@ def rollouts(model, sentences, count: int, kind: str = "resample", batch_rows: i
     return {(row["problem_id"], row["sample"]): row for row in rows}
 
 
-def test_a_trace_is_read_once_for_all_rollouts_of_its_sentences(model):
+@pytest.mark.parametrize("batch_rows", [1024, 64])
+def test_a_trace_is_read_once_for_all_rollouts_of_its_sentences(model, batch_rows):
+    """However few of them are under way at a time."""
     ids, _, sentences = trace_of(model, 30)
-    found = rollouts(model, sentences, 10)
+    found = rollouts(model, sentences, 10, batch_rows=batch_rows)
     assert len(found) == 300
     length = len(model.opened(QUESTION)) + len(ids)
     tails = len(found)  # a token of its own each

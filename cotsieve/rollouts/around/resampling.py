@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cotsieve.engine.written.model import ReasoningModel
+from cotsieve.rollouts.around.sentence_units import Sentence
 from cotsieve.rollouts.recipe import Recipe
-from cotsieve.rollouts.sentence_units import Sentence
 from cotsieve.rollouts.written_rows import Cell, rows_of
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import pytest
 from studies import MINIMAL, changed
 
+from cotsieve.study.jobs.completed import ELSEWHERE, completed
 from cotsieve.study.settings.conditions import Condition, TextCondition
-from cotsieve.study.settings.defaults import ELSEWHERE, completed
 from cotsieve.study.settings.part import decided, plain
 from cotsieve.study.settings.reading import read_study
 from cotsieve.study.settings.study import Study
