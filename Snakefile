@@ -46,7 +46,7 @@ rule all:
         expand("results/{study}/summary/{model}.txt", study=STUDY, model=MODELS),
         expand("results/{study}/reasoning/{model}.json", study=STUDY, model=REASONING),
         published_traces(),
-        [table for model in ANCHORED for table in anchor_tables(model)],
+        [table for model in ANCHORED for table in anchored.tables(model)],
         expand(
             "results/{study}/report/anchors/{model}.html", study=STUDY, model=ANCHORED
         ),

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cotsieve.ground.checkout import SHIPPED
-from cotsieve.ground.faults import BadInput, bad
+from cotsieve.ground.faults import BadInput
 
 app = typer.Typer(
     name="cotsieve",
@@ -184,10 +184,8 @@ def export(
     cores: Cores = 2,
 ) -> None:
     """Write results in the file forms of published work. Unknown options go to snakemake."""
-    from cotsieve.cli.running import EXPORTS, snakemake
+    from cotsieve.cli.running import export_study
 
     study, others = _study_in(context.args)
     with _told():
-        if what not in EXPORTS:
-            raise bad("what to export", f"{what!r} is unknown", f"Name {', '.join(EXPORTS)}.")
-        raise typer.Exit(snakemake(study, [EXPORTS[what], "--cores", str(cores), *others]))
+        raise typer.Exit(export_study(study, what, cores, others))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cotsieve.ground.checkout import SHIPPED, TOLD_AT_THE_END
+from cotsieve.ground.faults import bad
 from cotsieve.study.settings.file import study_values
 from cotsieve.study.settings.reading import read_study
 from cotsieve.study.settings.study import Study
@@ -39,6 +40,23 @@ def run_study(study: Path, cores: int, options: Sequence[str]) -> int:
     if code == 0 and not partial:
         known = read_study(study_values(study), str(study))
         print("\n".join(ending(known, Path("results") / known.study, study)))
+    return code
+
+
+def export_study(study: Path, what: str, cores: int, options: Sequence[str]) -> int:
+    """Write results in another form, and tell where; the exit code. Raises BadInput where the study
+    has none that could be written so."""
+    if what not in EXPORTS:
+        raise bad("what to export", f"{what!r} is unknown", f"Name {', '.join(EXPORTS)}.")
+    known = read_study(study_values(study), str(study))
+    writes = any(model.family == "reasoning" for model in known.models.values())
+    if (what == "traces" and not writes) or (what == "rollouts" and not known.anchors):
+        missing = "a model of family reasoning" if what == "traces" else "anchors"
+        raise bad(f"{study}: export {what}", f"the study has no {missing}", "Export a checkpoint.")
+    code = snakemake(study, [EXPORTS[what], "--cores", str(cores), *options])
+    folder = Path("results") / known.study / "export"
+    if code == 0 and folder.is_dir():
+        print(f"written: {folder}")
     return code
 
 

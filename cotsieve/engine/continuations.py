@@ -10,6 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cotsieve.engine.products import rounded_up
+
+PROMPT_STEP = 8
+"""On a GPU prompts are padded to a multiple of so many tokens: other products take old kernels."""
+
 
 @dataclass
 class Prompts:
@@ -25,6 +30,7 @@ class Prompts:
 
     def select(self, problems: Tensor) -> "Prompts":
         longest = int(self.lengths[problems].max())
+        longest = min(self.mask.shape[-1], rounded_up(longest, PROMPT_STEP, self.lengths.device))
         return Prompts(
             [keys[problems, :, :longest] for keys in self.keys],
             [values[problems, :, :longest] for values in self.values],

@@ -17,9 +17,11 @@ from cotsieve.engine.attention import Pass
 from cotsieve.engine.block import Block, Rotation, at_least_float32, moved, norm_of
 from cotsieve.engine.chunks import causal
 from cotsieve.engine.continuations import Continuations, Prompts, length_mask
-from cotsieve.engine.products import product, proven_piece
+from cotsieve.engine.products import product, proven_piece, rounded_up
 from cotsieve.weights.architecture import Architecture
 
+HEAD_ROWS = 64
+"""On a GPU the head has a multiple of so many rows: for others its libraries take old kernels."""
 RESID_PRE = "resid_pre"
 RESID_POST = "resid_post"
 
@@ -43,9 +45,12 @@ class Decoder:
         """`weights` have the canonical names of the checkpoint loader, linear ones (out, in)."""
         self.architecture = architecture
         self.device, self.dtype = device, dtype
-        self.embedding = weights["embed.weight"].to(device, dtype)
-        tied = weights["head.weight"] is weights["embed.weight"]
-        self.head = self.embedding if tied else weights["head.weight"].to(device, dtype)
+        embedding, head = weights["embed.weight"], weights["head.weight"]
+        filled = _filled(embedding, device, dtype)
+        self.embedding = filled[: len(embedding)]
+        self._wide_head = filled if head is embedding else _filled(head, device, dtype)
+        """The head, on a GPU with zeros behind it."""
+        self.head = self._wide_head[: len(head)]
         self.positions = moved(weights.get("positions.weight"), device, dtype)
         self.final_norm = norm_of(weights, "final_norm", architecture, device, dtype)
         self.blocks = [
@@ -74,7 +79,7 @@ class Decoder:
             piece = proven_piece(name, first.weight, first.bias)
             for block in self.blocks:
                 getattr(block, name).piece = piece
-        self._head_piece = proven_piece("head", self.head[:keep], None)
+        self._head_piece = proven_piece("head", self._head(keep), None)
 
     def fuse(self, chains) -> None:
         """Let single kernels do what takes several operations otherwise; see gpu/launching.py."""
@@ -91,9 +96,13 @@ class Decoder:
     def logits(self, hidden: Tensor, keep: int, *, narrow: bool = False) -> Tensor:
         """Scores of the first `keep` entries of the vocabulary, (R, H) → (R, keep), in float32 or
         float64; `narrow`: in the format of the model."""
-        head = self.head[:keep].to(hidden.dtype)
-        scores = product(hidden, head, None, self._head_piece)
+        head = self._head(keep).to(hidden.dtype)
+        scores = product(hidden, head, None, self._head_piece)[..., :keep]
         return scores if narrow else at_least_float32(scores)
+
+    def _head(self, keep: int) -> Tensor:
+        """The head's first `keep` rows, and on a GPU a few more."""
+        return self._wide_head[: rounded_up(keep, HEAD_ROWS, self.device)]
 
     def read(self, tokens: Tensor, lengths: Tensor, edit: Edit | None = None) -> Prompts:
         """Keys and values of prompts padded on the right, (B, P) int64 with lengths (B,).
@@ -203,3 +212,10 @@ def _attend(query: Tensor, rows: Continuations, layer: int) -> Tensor:
     from_own = weights[..., reach:] @ rows.values[layer][:, :, :, :length]
     attended = from_own + from_prompt.view(own.shape)
     return attended.transpose(1, 2).flatten(2)
+
+
+def _filled(rows: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Weights, filled up with zeros where the device wants more rows."""
+    more = rounded_up(len(rows), HEAD_ROWS, device) - len(rows)
+    rows = rows.to(device, dtype)
+    return F.pad(rows, (0, 0, 0, more)) if more else rows

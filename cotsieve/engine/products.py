@@ -23,6 +23,11 @@ MOST = 1024
 """Products of so many rows must be those of the rows among `MOST`."""
 
 
+def rounded_up(count: int, step: int, device: torch.device) -> int:
+    """A multiple of `step` on a GPU, whose units want it; elsewhere the number itself."""
+    return count if device.type == "cpu" else -(-count // step) * step
+
+
 def product(inputs: Tensor, weight: Tensor, bias: Tensor | None, piece: int | None) -> Tensor:
     """Inputs (…, in) through a linear map (out, in), in pieces where one is given."""
     if piece is None:

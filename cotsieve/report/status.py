@@ -217,7 +217,7 @@ def _failures(path: Path) -> Iterator[str]:
     try:
         table = pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        yield f"{path} cannot be read ({str(error).splitlines()[0]})"
+        yield f"{path} cannot be read ({str(error).splitlines()[0]}); the next run makes it again"
         return
     for reason, error in zip(*(table[name].to_pylist() for name in columns), strict=True):
         if reason == "failed":

@@ -203,7 +203,8 @@ def _rows_of(path: Path, keys: set[str]) -> pa.Table:
     try:
         return tables.read(path, ROLLOUTS, where=usable)
     except BadInput as error:
-        log.warning("%s; the file is dropped and its rows are computed again", error.findings[0])
+        (found,) = error.findings
+        log.warning("%s: %s; its rows are made again", found.where, found.what)
         path.unlink(missing_ok=True)
         return ROLLOUTS.empty_table()
 

@@ -73,3 +73,5 @@ def test_what_cannot_be_exported_is_told():
     assert done.stderr == (
         "what to export: 'everything' is unknown. Name checkpoint, traces, rollouts.\n"
     )
+    done = called("export", "rollouts")  # around sentences, of which the default study has none
+    assert done.exit_code == 1 and "the study has no anchors" in done.stderr

@@ -66,22 +66,31 @@ sys.exit(code)
 """
 
 
-@functools.cache
 def warm_python(**variables: str) -> str:
-    """The path of the `python`, for an environment with these variables.
+    """The path of the `python`, for this process's environment with these variables.
 
     What it is forked off is started here, and ends with this process.
     """
+    environment = os.environ | variables
+    return _started(
+        tuple(
+            (name, value) for name, value in sorted(environment.items()) if name.startswith(TELLING)
+        )
+    )
+
+
+@functools.cache
+def _started(telling: tuple[tuple[str, str], ...]) -> str:
     folder = tempfile.TemporaryDirectory(prefix="warm-")
     address, python = f"{folder.name}/socket", Path(folder.name, "python")
-    environment = os.environ | variables
-    told = {name: value for name, value in environment.items() if name.startswith(TELLING)}
+    told = dict(telling)
+    others = {name: value for name, value in os.environ.items() if not name.startswith(TELLING)}
     python.write_text(
         PYTHON.format(python=sys.executable, telling=TELLING, told=told, address=address)
     )
     python.chmod(0o755)
     command = [sys.executable, __file__, address]
-    server = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
+    server = subprocess.Popen(command, env=others | told, stdin=subprocess.PIPE)
     assert server.stdin
     atexit.register(folder.cleanup)
     atexit.register(server.wait)

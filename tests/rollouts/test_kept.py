@@ -149,7 +149,8 @@ def test_a_damaged_part_is_dropped_and_its_rows_are_made_again(damage, tmp_path,
     assert make(tmp_path, engine) == make(tmp_path / "undisturbed", Engine(recipe()))
     if damage != "flipped" or len(engine.made) > 2:  # some bits of a file mean nothing
         assert len(engine.made) == 2 * (1 + 2)
-        assert str(part) in caplog.text
+        assert str(part) in caplog.text and "made again" in caplog.text
+        assert "Delete" not in caplog.text, "it is gone already"
 
 
 def test_two_processes_on_one_shard_wait_for_each_other(tmp_path):

@@ -61,9 +61,11 @@ def preflight(folder: Path) -> str:
 def test_from_problems_to_necessity(make, tmp_path):
     model = make("gemma2")
     write_study(tmp_path, study(model), problems=6)
+    asked = preflight(tmp_path)
     told = run(tmp_path, MERGED_FILE, NECESSITY_FILE)
     assert "gemma: run by the transformers library's own model (architecture gemma2)" in told
-    assert "2 jobs, 36 rows to make" in told and "2 jobs, 36 rows to make" in preflight(tmp_path)
+    assert "2 jobs, 36 rows to make" in told and "2 jobs, 36 rows to make" in asked
+    assert "nothing is left to be made" in preflight(tmp_path)
     rows = read(tmp_path / MERGED_FILE, MERGED).to_pylist()
     assert len(rows) == 6 * (1 + len(CONDITIONS))
     assert {row["finish_reason"] for row in rows} <= {"stop", "length"}

@@ -41,11 +41,13 @@ rule split:
         code=code_of("split"),
         problems={"problems": PROBLEMS},
         model=lambda wildcards: {"model": IDENTITIES[wildcards.model]},
-        anchors=lambda wildcards: told_of_anchors(
-            "choose",
-            **(plain(study.anchors.sentences) if study.anchors else {}),
-            given=study.models[wildcards.model].traces == "given",
-        ),
+        anchors=lambda wildcards: {
+            "anchors": anchored.told(
+                "choose",
+                **plain(study.anchors.sentences),
+                given=study.models[wildcards.model].traces == "given",
+            )
+        },
     script:
         "../scripts/split.py"
 
@@ -79,7 +81,7 @@ rule resample:
         job=lambda wildcards: {
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
-            **decided_by_kind(wildcards),
+            **anchored.decided_by(wildcards.kind),
             "problems": problems_of(wildcards),
         },
     script:
@@ -124,7 +126,7 @@ rule score:
 rule measure_scores:
     """Tell from scored answers which sentences are thought in truth, and how early it is known."""
     input:
-        lambda wildcards: around("score", wildcards.model),
+        lambda wildcards: anchored.files("score", wildcards.model),
     output:
         "results/{study}/anchors/{model}-scores.parquet",
     log:
@@ -168,7 +170,7 @@ rule import_anchors:
                 study.anchors.sentences.every if wildcards.model in COMPLETED else None
             ),
         },
-        grading={"grading": anchor_grading("thought-anchors")},
+        grading={"grading": anchored.grading("thought-anchors")},
     script:
         "../scripts/import_anchors.py"
 
@@ -202,7 +204,7 @@ rule complete:
         job=lambda wildcards: {
             "engine": RESAMPLING_ENGINE,
             **decided_by_model(wildcards),
-            **decided_by_kind(wildcards),
+            **anchored.decided_by(wildcards.kind),
         },
     script:
         "../scripts/complete.py"
@@ -228,7 +230,7 @@ rule grade_completed:
         identity=identity_of("grade_completed"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
-        grading={"grading": anchor_grading("thought-anchors")},
+        grading={"grading": anchored.grading("thought-anchors")},
     script:
         "../scripts/grade_around.py"
 
@@ -254,7 +256,7 @@ rule grade_around:
         identity=identity_of("grade_around"),
         code=code_of("grade_around"),
         kinds={"kinds": KINDS},
-        grading={"grading": anchor_grading()},
+        grading={"grading": anchored.grading()},
     script:
         "../scripts/grade_around.py"
 
@@ -263,7 +265,7 @@ rule embed:
     """Compare every sentence with what was written in its place."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         embeddings=FETCHED_EMBEDDINGS,
     output:
         "results/{study}/anchors/{model}/likeness.parquet",
@@ -286,7 +288,7 @@ rule pair:
     """Tell what each sentence does for later ones."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        rollouts=lambda wildcards: around("resample", wildcards.model),
+        rollouts=lambda wildcards: anchored.files("resample", wildcards.model),
         embeddings=FETCHED_EMBEDDINGS,
     output:
         "results/{study}/anchors/{model}-pairs.parquet",
@@ -301,7 +303,7 @@ rule pair:
         identity=identity_of("pair"),
         code=code_of("pair"),
         embeddings={"embeddings": EMBEDDING},
-        anchors=told_of_anchors("threshold", "pairs"),
+        anchors={"anchors": anchored.told("threshold", "pairs")},
     script:
         "../scripts/pair.py"
 
@@ -329,10 +331,10 @@ rule measure:
     """Measure the importance of every sentence, as published and with its uncertainty."""
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: pairs_table(wildcards.model),
-        labels=lambda wildcards: labels_table(wildcards.model),
+        pairs=lambda wildcards: anchored.pairs(wildcards.model),
+        labels=lambda wildcards: anchored.labels(wildcards.model),
     output:
         "results/{study}/anchors/{model}.parquet",
     log:
@@ -344,9 +346,11 @@ rule measure:
     params:
         identity=identity_of("measure"),
         code=code_of("measure"),
-        anchors=told_of_anchors(
-            "threshold", "alpha", "least_dissimilar", "draws", "seed"
-        ),
+        anchors={
+            "anchors": anchored.told(
+                "threshold", "alpha", "least_dissimilar", "draws", "seed"
+            )
+        },
     script:
         "../scripts/measure.py"
 
@@ -355,10 +359,10 @@ rule show_anchors:
     """Make a page on which traces are read, their sentences coloured by importance."""
     input:
         anchors="results/{study}/anchors/{model}.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         likeness="results/{study}/anchors/{model}/likeness.parquet",
-        pairs=lambda wildcards: pairs_table(wildcards.model),
-        scores=lambda wildcards: scores_table(wildcards.model),
+        pairs=lambda wildcards: anchored.pairs(wildcards.model),
+        scores=lambda wildcards: anchored.scores(wildcards.model),
     output:
         report(
             "results/{study}/report/anchors/{model}.html",
@@ -394,13 +398,13 @@ rule export_rollouts_of_model:
     input:
         sentences="results/{study}/anchors/{model}/sentences.parquet",
         anchors="results/{study}/anchors/{model}.parquet",
-        outcomes=lambda wildcards: around("outcomes", wildcards.model),
+        outcomes=lambda wildcards: anchored.files("outcomes", wildcards.model),
         rollouts=lambda wildcards: [
             path
             for kind in (
                 ["resample", "force"] if wildcards.model in PUBLISHED else KINDS
             )
-            for path in around(kind, wildcards.model)
+            for path in anchored.files(kind, wildcards.model)
         ],
         traces=lambda wildcards: (
             f"results/{STUDY}/anchors/{wildcards.model}/traces.parquet"

@@ -32,6 +32,7 @@ from cotsieve.study.identity.deciding import let_identities_decide
 from cotsieve.study.identity.identities import Identities
 from cotsieve.study.identity.records import Records
 from cotsieve.study.identity.used import code_of_scripts
+from cotsieve.study.plan.anchored import Anchored
 from cotsieve.study.plan.filling import before_round, least_tokens, rounds
 from cotsieve.study.plan.origin import study_origin
 from cotsieve.study.plan.references import (

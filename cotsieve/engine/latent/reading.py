@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from cotsieve.engine.continuations import Prompts
+from cotsieve.engine.continuations import PROMPT_STEP, Prompts
 from cotsieve.engine.decoder import Decoder
+from cotsieve.engine.products import rounded_up
 
 TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32_768}
 """Padded tokens that are read together: on a CPU what stays in its caches, on a GPU what keeps it
@@ -17,7 +18,7 @@ def read_all_but_last(decoder: Decoder, prompts: Sequence[Sequence[int]]) -> Pro
     parts = []
     for part in _pieces(prompts, TOKENS_AT_ONCE.get(decoder.device.type, 32_768)):
         lengths = torch.tensor([len(prompt) - 1 for prompt in part])
-        longest = max(1, int(lengths.max()))
+        longest = rounded_up(max(1, int(lengths.max())), PROMPT_STEP, decoder.device)
         # Filled up with a token of its own, a prompt is untouched by weights that only others use.
         rows = [[*prompt[:-1], *[prompt[0]] * (longest + 1 - len(prompt))] for prompt in part]
         tokens = torch.tensor(rows)

@@ -34,14 +34,20 @@ def check_name(repo: str) -> None:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     if not repo:
-        raise bad("repo", "no repository is named", "Name one: REPO=owner/name.")
+        raise bad(
+            "repo", "no repository is named", "Name one: --repo owner/name (make: REPO=owner/name)."
+        )
     try:
         validate_repo_id(repo)
         named = "/" in repo
     except HFValidationError:
         named = False
     if not named:
-        raise bad("repo", f"{repo!r} is no dataset repository", "Write it as REPO=owner/name.")
+        raise bad(
+            "repo",
+            f"{repo!r} is no dataset repository",
+            "Write it as owner/name (make: REPO=owner/name).",
+        )
 
 
 def look(repo: str, branch: str = MAIN) -> Repository:

@@ -12,6 +12,10 @@ _HEADER = (
 )  # fmt: skip
 
 
+_NOTHING_READ = (
+    "nothing is right at baseline: the grader found no answer in any text; see grading.grader and "
+    "what the model wrote, in the report."
+)
 _NOTHING_RIGHT = "nothing is right at baseline: look in the report at what the model wrote."
 
 
@@ -44,7 +48,8 @@ def summary(
             for count in short
         ]
     elif short:
-        text.append(_NOTHING_RIGHT)
+        unread = all(row["baseline_verdict"] in ("no_answer", "failed") for row in rows)
+        text.append(_NOTHING_READ if unread else _NOTHING_RIGHT)
     return "\n".join([*text, f"dataset: {folder}", ""])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from cotsieve.findings.dataset.existing import read_existing
 from cotsieve.ground.faults import BadInput, Finding
 from cotsieve.study.plan.problems import Plan
+from cotsieve.study.settings.models import Model
 from cotsieve.study.settings.places import located
 
 _NAMED = 3
@@ -26,6 +27,22 @@ def recorded_rows(plan: Plan) -> Iterator[str]:
                 f"sources.{name}: {len(bad_rows):,} {rows} cannot be used and will be recorded as "
                 f"failed ({rows} {first}{more}): {told}"
             )
+
+
+def boxless_models(plan: Plan) -> Iterator[str]:
+    """A line for every model that need not write what the grader reads."""
+    grader = plan.study.grading.grader
+    if grader not in _READ_BOXES:
+        return
+    for name, model in plan.study.models.items():
+        if isinstance(model, Model):
+            yield (
+                f"models.{name}: grader {grader} reads answers in \\boxed{{}} alone; where a model "
+                "of family codi was not trained to write boxes, every answer counts as none"
+            )
+
+
+_READ_BOXES = ("math", "r2a", "thought-anchors")
 
 
 def unmet_targets(plan: Plan) -> list[str]:

@@ -17,7 +17,7 @@ from cotsieve.ground.joblog import duration
 from cotsieve.study.checks import capacity
 from cotsieve.study.checks.capacity import readable
 from cotsieve.study.checks.check import check_study, outline_of, refuse_all
-from cotsieve.study.checks.expected import recorded_rows, unmet_targets
+from cotsieve.study.checks.expected import boxless_models, recorded_rows, unmet_targets
 from cotsieve.study.checks.questions import check_questions, written_positions
 from cotsieve.study.checks.replaced_files import replaced_files
 from cotsieve.study.checks.templates import told_prompts
@@ -52,7 +52,9 @@ def preflight(
     work = _all_work(plan) if work is None else work
     lines: list[str] = []
     checks: list[Callable[[], object]] = [partial(_check_disk, plan, work, lines)]
-    checks.append(lambda: lines.extend([*recorded_rows(plan), *unmet_targets(plan)]))
+    checks.append(
+        lambda: lines.extend([*recorded_rows(plan), *boxless_models(plan), *unmet_targets(plan)])
+    )
     checks += [partial(_check_source, plan, name) for name in _absent(plan, fetches)]
     for name in work:
         checks.append(partial(_check_model, plan, name, work[name], here, lines))

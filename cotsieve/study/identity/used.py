@@ -35,7 +35,7 @@ class Used(NamedTuple):
     code: str
     """Digest of all code that the script reaches."""
     files: dict[str, str]
-    """File of the user → SHA-256."""
+    """File of the user → SHA-256; of a folder a digest of the names in it."""
     tables: dict[str, tuple[str, str]]
     """Table that another job makes → the record of that job, and its identity."""
 
@@ -46,7 +46,7 @@ class Used(NamedTuple):
         """
         stamps = {path: stamp_of(path) for path in _existing([*self.files, *self.tables])}
         for path, planned in self.files.items():
-            if path not in stamps or content_digest(path) != planned:
+            if path not in stamps or _content(path) != planned:
                 raise changed(path)
         for path, (record, identity) in self.tables.items():
             if not _is_table_of(path, record, identity):
@@ -104,8 +104,15 @@ def told_files(params: Mapping[str, Any], given: Iterable[str]) -> dict[str, str
     files = {path: sha256 for path, sha256 in told.items() if sha256 in values}
     for path in given:
         inside = {file: sha256 for file, sha256 in told.items() if file.startswith(f"{path}/")}
-        files |= inside or {path: told.get(path) or content_digest(path)}
+        files |= inside | {path: told.get(path) or _content(path)}
     return files
+
+
+def _content(path: str) -> str:
+    """SHA-256 of a file, and of a folder a digest of the names in it."""
+    if not os.path.isdir(path):
+        return content_digest(path)
+    return digest(sorted(str(file.relative_to(path)) for file in Path(path).rglob("*")))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -265,7 +265,9 @@ def test_the_summary_of_a_total_keeps_the_order_of_strata_and_tells_what_is_miss
 def test_the_summary_says_when_no_baseline_is_right(draw):
     wrong = [{**row, "baseline_verdict": "incorrect", "needs_cot": False} for row in ROWS]
     text = summary(wrong, draw.strata, "x")
-    assert "nothing is right at baseline" in text and "test more" not in text
+    assert "nothing is right at baseline: look" in text and "test more" not in text
+    unread = [row | {"baseline_verdict": "no_answer"} for row in wrong]
+    assert "the grader found no answer in any text" in summary(unread, draw.strata, "x")
 
 
 def test_the_summary_of_strata_nobody_asked_for(draw):

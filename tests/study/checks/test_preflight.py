@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hub_server import go_offline
 from make_codi import MadeCodi, make_codi
 from written import make_reasoner
 
@@ -116,6 +117,21 @@ def test_a_rank_that_is_not_that_of_the_tensors_is_refused(made):
     models = {"tiny": definition(made)["models"]["tiny"] | LORA}
     with pytest.raises(BadInput, match=r"tiny\.lora\.rank: the study says 8, .* have rank 4"):
         preflight.preflight(plan(made, models=models))
+
+
+def test_a_mistyped_folder_that_looks_like_a_repository_is_told_as_a_folder(made, monkeypatch):
+    go_offline(monkeypatch)
+    models = {"tiny": definition(made)["models"]["tiny"] | {"checkpoint": "models/tinny"}}
+    told = r"models\.tiny\.checkpoint: models/tinny: there is no such folder, and the hub "
+    with pytest.raises(BadInput, match=told):
+        preflight.preflight(plan(made, models=models))
+
+
+def test_a_grader_of_boxes_is_told_where_a_model_may_write_none(made):
+    assert "boxed" not in told(made)
+    assert r"models.tiny: grader math reads answers in \boxed{} alone" in told(
+        made, grading={"grader": "math"}
+    )
 
 
 def test_alpha_zero_is_refused(made):

@@ -130,5 +130,10 @@ def test_the_files_of_a_job_are_those_its_params_and_inputs_tell_of(planned):
     }
     params = {"model": {"content": [sha256["weights"]]}, "origin": {"x": sha256["elsewhere"]}}
     found = told_files(params, ["folder", "list.txt"])
-    expected = {name: sha256[name] for name in ("weights", "folder/a", "folder/b")}
-    assert found == expected | {"list.txt": content_digest("list.txt")}
+    assert found.keys() == {"weights", "folder", "folder/a", "folder/b", "list.txt"}
+    assert all(found[name] == sha256[name] for name in ("weights", "folder/a", "folder/b"))
+    unchanged = planned._replace(files=found)
+    unchanged.verified()
+    write_text("folder/c", "c")
+    with pytest.raises(BadInput, match="folder: changed while"):
+        unchanged.verified()
