@@ -170,7 +170,7 @@ def samples(bench: Bench) -> Iterator[Line]:
 def _continued(bench: Bench, groups: Sequence[Sequence[Start]]) -> tuple[int, Rows]:
     nucleus = Nucleus(temperature=0.6, top_p=0.95)
     engine = bench.fresh(nucleus=nucleus, max_new_tokens=bench.sizes.continued).engine
-    waiting = [family for group in groups for family in families(group, engine.batch_rows)]
+    waiting = [family for group in groups for family in families(group)]
     rows = {key: list(done.token_ids) for part in engine.run(waiting) for key, done in part}
     return engine.tokens_read, rows
 
