@@ -19,7 +19,7 @@ if __name__ == "__main__":
             read(given.likeness, LIKENESS),
             Measuring(**told),
             read(pairs[0], PAIRS) if pairs else None,
-            read(labels, LABELS) if labels else None,
+            read(labels[0], LABELS) if labels else None,
         )
         log.info("%d sentences", len(table))
         origin = {"measures": told} | provenance(given.sentences)
