@@ -174,3 +174,17 @@ def test_strata_that_are_the_sources_are_told_once():
     rows = [row | {"stratum": row["source"]} for row in model.necessity]
     facts = study_facts(replace(tables, models=[replace(model, necessity=rows, targets=None)]))
     assert facts["models"][0]["sources"] == []
+
+
+def test_several_sources_are_told_each_with_its_own_numbers():
+    tables = made_up.study(60, reasoning=False)
+    told, facts = made_up.words(page_of(tables)), study_facts(tables)["models"][0]
+    rows = tables.models[0].necessity
+    for source in ("toy", "other"):
+        graded = [row for row in rows if row["source"] == source and row["needs_cot"] is not None]
+        right = sum(row["baseline_verdict"] == "correct" for row in graded)
+        broken = sum(row["needs_cot"] for row in graded)
+        assert f"{broken} of {right}" in told
+        (rates,) = [one for one in facts["sources"] if one["group"] == source]
+        assert rates["needs_cot"]["count"] == broken and rates["needs_cot"]["total"] == len(graded)
+    assert sum(one["problems"] for one in facts["sources"]) == len(rows)
