@@ -50,7 +50,7 @@ def test_golden_greedy_traces(golden, name, batch_rows):
             given = model.opened(question) if thought is None else model.closed(question, thought)
             assert list(given) == row["prompt_token_ids"]
             starts.append(Start((number, 0), given))
-        waiting = [family for start in starts for family in families([start], batch_rows)]
+        waiting = [family for start in starts for family in families([start])]
         for (number, _), done in (row for batch in model.engine.run(waiting) for row in batch):
             if chosen[number]["min_top2_margin_fp32"] >= 1e-3:
                 compared += 1
