@@ -1,6 +1,7 @@
 """Running the workflow on a study, and what to tell at the end."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from cotsieve.ground.checkout import SHIPPED, TOLD_AT_THE_END
 from cotsieve.ground.faults import bad
-from cotsieve.study.settings.file import study_values
+from cotsieve.study.settings.file import short_name, study_values
 from cotsieve.study.settings.reading import read_study
 from cotsieve.study.settings.study import Study
 
@@ -65,14 +66,21 @@ def ending(study: Study, results: Path, file: Path) -> Iterator[str]:
     for model in study.models:
         summary = results / "summary" / f"{model}.txt"
         if summary.is_file():
-            yield f"\n{study.study} · {model}\n{summary.read_text('utf-8')}"
+            yield f"\n{study.study} · {model}\n{summary.read_text('utf-8').rstrip()}"
     page = results / "report" / "index.html"
     if page.is_file():
-        yield f"page: {page}"
+        yield f"\npage: {page}"
     needed = _one_that_needs(results, study)
     if needed:
-        yield f"one problem: cotsieve show {needed} {file}"
-    yield f"after a change: cotsieve explain {file}"
+        yield f"one problem: {_command()} show {needed} {file}"
+    yield f"after a change: {_command()} explain {file}"
+
+
+def _command() -> str:
+    """How this program is called here: a checkout has no command on the path."""
+    if shutil.which("cotsieve"):
+        return "cotsieve"
+    return f"{short_name(sys.executable)} -m cotsieve"
 
 
 def _one_that_needs(results: Path, study: Study) -> str | None:
